@@ -1,0 +1,225 @@
+"""THE STORY of a call, readable from top to bottom.
+
+A phone system says something; `take_in` makes one short transaction of it: seen before? what does it mean
+for the leg and for the call? whose line is it, and may it ask the CRM? What follows are rows: something to
+show (Pop), something to take away (a withdrawal in the mailbox), something to keep (an entry). Only their
+ids go out, on commit, to the doorbell; nothing here waits for anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from nutshellpbx import doorbell
+from nutshellpbx.calls import closing
+from nutshellpbx.calls.models import Call, Heard, Leg, Pop, Step
+from nutshellpbx.calls.picture import picture_of, store
+from nutshellpbx.calls.states import LINGER_LIMIT, Close, Effect, Present, Withdraw, hear, time_out
+from nutshellpbx.crm.models import Crm
+from nutshellpbx.desktop import mailbox
+from nutshellpbx.pbx.connector import get_connector_class
+from nutshellpbx.pbx.events import CallEvent, Direction, Kind
+from nutshellpbx.pbx.models import Pbx
+from nutshellpbx.people.models import Company
+
+log = logging.getLogger(__name__)
+
+#: An id that comes again this long after its call ended is a new call: the PBX counts from the start again.
+REUSED_AFTER = timedelta(seconds=60)
+STARTS = {Kind.DIALING, Kind.RINGING, Kind.ANSWERED}
+#: Reasons of a pop that a number may take away.
+NO_NUMBER = ("never_matched", "too_short")
+
+
+def take_in(*, event: CallEvent, now: datetime) -> Call | None:
+    """Take one event in, in one transaction; the call it belongs to, or None when it was seen before."""
+    with transaction.atomic():
+        pbx = Pbx.objects.select_for_update().get(pk=event.pbx)
+        if event.seen_id and Heard.objects.filter(pbx=pbx, seen_id=event.seen_id).exists():
+            return None
+        call = _find_call(pbx, event) or _start_call(pbx, event)
+        if event.kind is Kind.JOINED and event.joins:
+            return _join(pbx, call, event, now)
+        legs = list(call.legs.select_related("extension", "owner"))
+        after, effects, was_late = hear(picture_of(call, legs), event)
+        # time-outs count by our own clock, whatever the sender's says
+        rows = store(call, legs, replace(after, quiet_at=now), country=_country(pbx))
+        _remember(call, event, was_late=was_late, now=now)
+        _carry_out(call, rows, effects, now)
+        return call
+
+
+def end_silent_calls(*, now: datetime, most: int = 50) -> int:
+    """End calls of which nothing was heard for too long; how many were ended."""
+    ended = 0
+    silent = Call.objects.filter(state=Call.State.LIVE, quiet_at__lt=now - LINGER_LIMIT)
+    for call in silent.select_related("pbx").prefetch_related("legs"):
+        _after, effects = time_out(
+            picture_of(call, list(call.legs.all())), now, tells_end=_tells_end(call.pbx)
+        )
+        if effects and ended < most:
+            ended += _end_silent_call(call, now)
+    return ended
+
+
+def _end_silent_call(call: Call, now: datetime) -> bool:
+    """End it if it is still silent, now that nobody else may change it."""
+    with transaction.atomic():
+        pbx = Pbx.objects.select_for_update().get(pk=call.pbx_id)
+        call = Call.objects.select_for_update().get(pk=call.pk)
+        legs = list(call.legs.select_related("extension", "owner"))
+        after, effects = time_out(picture_of(call, legs), now, tells_end=_tells_end(pbx))
+        if not effects:
+            return False
+        rows = store(call, legs, after, country=_country(pbx))
+        _note(call, "timed_out", now=now, tone=Step.Tone.WAITED)
+        _carry_out(call, rows, effects, now)
+        return True
+
+
+def _tells_end(pbx: Pbx) -> bool:
+    return bool(getattr(get_connector_class(pbx.kind), "tells_end", False))
+
+
+# --- which call ------------------------------------------------------------------------------------
+
+
+def _find_call(pbx: Pbx, event: CallEvent) -> Call | None:
+    """The call that this id means now: ids come again after a PBX restart, calls become part of others."""
+    call = Call.objects.filter(pbx=pbx, uid=event.call_uid).order_by("-started_at").first()
+    hops = 0
+    while call is not None and call.joined_into_id and hops < 10:
+        call, hops = call.joined_into, hops + 1
+    if call is None or call.state == Call.State.LIVE:
+        return call
+    starts_again = event.kind in STARTS and call.ended_at and event.at > call.ended_at + REUSED_AFTER
+    return None if starts_again else call
+
+
+def _start_call(pbx: Pbx, event: CallEvent) -> Call:
+    """A new conversation; its key (PBX, the vendor's id, the UTC minute of the first event) is fixed here."""
+    key = f"{pbx.pk.hex[:12]}:{event.call_uid}:{event.at:%Y%m%dT%H%M}"
+    return Call.objects.get_or_create(
+        key=key,
+        defaults={"pbx": pbx, "uid": event.call_uid, "started_at": event.at, "quiet_at": event.at},
+    )[0]
+
+
+def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
+    """This call becomes part of another: its legs go on there, and it leaves no entry of its own."""
+    other_event = CallEvent(pbx=event.pbx, call_uid=event.joins, kind=Kind.UPDATED, at=event.at)
+    other = _find_call(pbx, other_event) or _start_call(pbx, other_event)
+    if other.pk == call.pk or other.state != Call.State.LIVE or call.state != Call.State.LIVE:
+        _remember(call, event, was_late=True, now=now)
+        return call
+    taken_over: list[Effect] = []
+    taken_uids = set(other.legs.values_list("uid", flat=True))
+    for leg in list(call.legs.all()):
+        if leg.owner_id is not None:
+            mailbox.withdraw(call_key=call.key, subject=leg.uid, user_id=leg.owner_id, now=now)
+        if leg.uid in taken_uids:
+            leg.uid = f"{leg.uid}@{call.uid}"[:120]
+        leg.call = other
+        leg.save(update_fields=["call", "uid"])
+        if leg.state in {Leg.State.TALKING, Leg.State.HELD}:
+            taken_over.append(Present(leg.uid, "answer"))
+    call.state, call.joined_into, call.left_out = Call.State.JOINED, other, Call.LeftOut.JOINED
+    call.ended_at = event.at
+    call.save(update_fields=["state", "joined_into", "left_out", "ended_at"])
+    if other.direction == Direction.UNKNOWN or (
+        other.direction == Direction.INTERNAL and call.direction != Direction.INTERNAL
+    ):
+        other.direction, other.number, other.e164, other.name = (
+            call.direction,
+            call.number,
+            call.e164,
+            call.name,
+        )
+    other.quiet_at = now
+    other.save(update_fields=["direction", "number", "e164", "name", "quiet_at"])
+    _remember(call, event, was_late=False, now=now)
+    rows = {leg.uid: leg for leg in other.legs.select_related("extension", "owner")}
+    _carry_out(other, rows, taken_over, now)
+    return other
+
+
+# --- what follows ----------------------------------------------------------------------------------
+
+
+def _carry_out(call: Call, legs: dict[str, Leg], effects: list[Effect], now: datetime) -> None:
+    for effect in effects:
+        match effect:
+            case Present(leg=uid, moment=moment):
+                _present(call, legs[uid], moment, now)
+            case Withdraw(leg=uid):
+                _withdraw(call, legs[uid], now)
+            case Close():
+                closing.close(call=call, legs=list(legs.values()), now=now)
+
+
+def _present(call: Call, leg: Leg, moment: str, now: datetime) -> None:
+    """Queue a pop for each CRM that the leg's extension may ask; say why when there is none."""
+    if call.direction == Direction.INTERNAL:
+        return
+    if leg.extension is None:
+        return _note(call, "unknown_extension", leg=leg, now=now, facts={"extension": leg.number})
+    if leg.owner is None:
+        return _note(call, "no_owner", leg=leg, now=now, facts={"extension": leg.number})
+    crms = Crm.objects.filter(grants__extension=leg.extension, is_enabled=True)
+    if not crms:
+        return _note(call, "no_grant", leg=leg, now=now, facts={"extension": leg.number})
+    for crm in crms:
+        pop, made = Pop.objects.get_or_create(
+            leg=leg, crm=crm, moment=moment, defaults={"user": leg.owner, "created_at": now}
+        )
+        if made or _is_asked_again(pop, now):
+            doorbell.ring_on_commit(task="calls.present", ids=[str(pop.pk)], queue="pop")
+
+
+def _is_asked_again(pop: Pop, now: datetime) -> bool:
+    """Whether this pop showed nothing for want of a number, and may try again with the one that came."""
+    wanting = Pop.objects.filter(pk=pop.pk, state=Pop.State.NOTHING, reason__in=NO_NUMBER)
+    return bool(wanting.update(state=Pop.State.QUEUED, reason="", created_at=now, tries=0))
+
+
+def _withdraw(call: Call, leg: Leg, now: datetime) -> None:
+    """Take away what this leg showed, and what is still on its way; a withdrawal wins whatever the order."""
+    waiting = Pop.objects.filter(leg=leg, state__in=[Pop.State.QUEUED, Pop.State.LOOKING])
+    waiting.exclude(moment=Pop.Moment.AFTER).update(state=Pop.State.WITHDRAWN, settled_at=now)
+    if leg.owner_id is not None:
+        mailbox.withdraw(call_key=call.key, subject=leg.uid, user_id=leg.owner_id, now=now)
+
+
+def _remember(call: Call, event: CallEvent, *, was_late: bool, now: datetime) -> None:
+    Heard.objects.create(
+        call=call,
+        pbx_id=event.pbx,
+        seen_id=event.seen_id or None,
+        kind=event.kind,
+        leg_uid=event.leg,
+        number=event.extension,
+        cause=event.cause or "",
+        at=event.at,
+        taken_at=now,
+        was_late=was_late,
+    )
+
+
+def _note(
+    call: Call,
+    what: str,
+    *,
+    now: datetime,
+    leg: Leg | None = None,
+    tone: str = Step.Tone.PLAIN,
+    facts: dict[str, str] | None = None,
+) -> None:
+    Step.objects.create(call=call, leg=leg, at=now, what=what, tone=tone, facts=facts or {})
+
+
+def _country(pbx: Pbx) -> str:
+    return pbx.country or Company.get().country

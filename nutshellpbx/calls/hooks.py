@@ -1,0 +1,83 @@
+"""Webhook intake: verify, limit, store, commit, then 2xx."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.parsers import BaseParser
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from nutshellpbx.calls import intake
+from nutshellpbx.faults import Denied, Rejected
+from nutshellpbx.pbx import config as pbx_config
+from nutshellpbx.pbx.connector import HookRequest
+from nutshellpbx.pbx.models import Pbx
+
+MAX_BODY = 64 * 1024
+
+
+class AnyBody(BaseParser):
+    """Leaves the body alone: its connector reads it after the signature was checked over the raw bytes."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return {}
+
+
+class Hook(APIView):
+    """POST what a phone system says: 202 with the counts, or 400, 401, 404, 413 with a short reason."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    parser_classes = (AnyBody,)
+
+    def post(self, request: Any, pbx_id: uuid.UUID) -> Response:
+        now = timezone.now()
+        pbx = Pbx.objects.filter(pk=pbx_id, is_enabled=True).first()
+        if pbx is None or not pbx_config.is_posted_to(pbx.kind):
+            return _error(status.HTTP_404_NOT_FOUND, "There is no such hook.", "")
+        body = _bounded_body(request._request)
+        if body is None:
+            intake.count_refusal(pbx=pbx, reason="too_large", text="The post is too large.", now=now)
+            return _error(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, "The post is too large.", "body")
+        hook = HookRequest(
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+            remote=request.META.get("REMOTE_ADDR", ""),
+        )
+        connector = pbx_config.connector_of(config=pbx_config.open_config(pbx=pbx))
+        try:
+            connector.verify(hook, now)
+            messages = connector.read(hook)
+        except Denied as fault:
+            intake.count_refusal(pbx=pbx, reason="not_proven", text=fault.title, now=now)
+            return _error(status.HTTP_401_UNAUTHORIZED, fault.title, "")
+        except Rejected as fault:
+            intake.count_refusal(pbx=pbx, reason=f"bad_{fault.detail}", text=fault.title, now=now)
+            return _error(status.HTTP_400_BAD_REQUEST, fault.title, fault.detail)
+        taken = intake.take_in_messages(pbx=pbx, connector=connector, messages=messages, now=now)
+        if taken.bad_fields:
+            text = f"{taken.bad_fields[0]} cannot be read."
+            intake.count_refusal(pbx=pbx, reason=f"bad_{taken.bad_fields[0]}", text=text, now=now)
+            return _error(status.HTTP_400_BAD_REQUEST, text, taken.bad_fields[0])
+        counts = {"taken": taken.taken, "repeated": taken.repeated, "kept": taken.kept}
+        return Response(counts, status=status.HTTP_202_ACCEPTED)
+
+
+def _bounded_body(request: HttpRequest) -> bytes | None:
+    """The raw body, or None when it is larger than a hook may be."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
+        return None
+    body = request.read(MAX_BODY + 1)
+    return None if len(body) > MAX_BODY else body
+
+
+def _error(code: int, text: str, field: str) -> Response:
+    return Response({"error": text, "field": field}, status=code)

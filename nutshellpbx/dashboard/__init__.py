@@ -1,0 +1,1 @@
+"""The screens: they may read anything and decide nothing."""

@@ -1,0 +1,1 @@
+"""Pages of the IT admin and the supervisor."""

@@ -1,0 +1,1 @@
+"""The way in: first admin, sign-in, links that work once."""

@@ -1,0 +1,1 @@
+"""Asterisk and what is Asterisk underneath (FreePBX, Issabel, VitalPBX), by its manager interface."""

@@ -1,0 +1,20 @@
+"""Every address of the web process."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from nutshellpbx.calls.hooks import Hook
+from nutshellpbx.ops.health import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("hooks/<uuid:pbx_id>/events", Hook.as_view(), name="hook"),
+    path("api/desktop/", include("nutshellpbx.desktop.urls")),
+    path("", include("nutshellpbx.dashboard.urls")),
+]
+
+handler400 = "nutshellpbx.dashboard.errors.bad_request"
+handler403 = "nutshellpbx.dashboard.errors.forbidden"
+handler404 = "nutshellpbx.dashboard.errors.not_found"
+handler500 = "nutshellpbx.dashboard.errors.broken"

@@ -37,15 +37,6 @@ TASKS: Mapping[str, Callable[[str], object]] = {
     "journal.deliver": journal_tasks.deliver,
 }
 
-#: What the slow queue's worker keeps in order. Each looks before it writes.
-HOUSEKEEPING: tuple[Callable[..., object], ...] = (
-    intake.try_again,
-    flow.end_silent_calls,
-    contacts.abandon,
-    mailbox.prune,
-    tidy.tidy,
-)
-
 
 class Sweeper:
     """One thread that looks, a few that work; `queues` says what this worker is for."""
@@ -83,7 +74,14 @@ class Sweeper:
             if key not in self._at_work and len(self._at_work) < HANDS * 4:
                 self._at_work[key] = self._hands.submit(_work, task, row_id)
         if "slow" in self.queues:
-            for keep in HOUSEKEEPING:
+            housekeeping = (
+                intake.try_again,
+                flow.end_silent_calls,
+                contacts.abandon,
+                mailbox.prune,
+                tidy.tidy,
+            )
+            for keep in housekeeping:
                 _attempt(keep, now)
 
     def _waiting(self, now: datetime) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nutshellpbx.crm.adapter import ADAPTERS
 from tests.journal import double
 from tests.journal.office import Office, make_office
 
@@ -28,3 +29,9 @@ def as_worker(settings, tmp_path: Path) -> None:
 @pytest.fixture
 def office(db, as_worker, mood: double.Mood, tmp_path: Path) -> Office:
     return make_office(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def double_is_known_here_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The double is a kind of CRM for these tests alone."""
+    monkeypatch.setitem(ADAPTERS, double.KIND, double.WHERE)

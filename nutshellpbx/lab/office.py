@@ -112,9 +112,17 @@ class Desk:
 
     def opened(self) -> list[str]:
         """The addresses that a recorder wrote down, in order."""
+        return [line["address"] for line in self._recorded()]
+
+    def opened_within(self, seconds: float) -> int:
+        """How many pages a recorder wrote down in the last so many seconds."""
+        since = time.time() - seconds
+        return sum(line["at"] > since for line in self._recorded())
+
+    def _recorded(self) -> list[dict[str, Any]]:
         file = Path(self.opener.setting.removeprefix("recorder:"))
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return [json.loads(line)["address"] for line in lines]
+        return [json.loads(line) for line in lines]
 
     def _argv(self, *arguments: str) -> list[str]:
         return python("-m", "nutshellpbx.client.main", *arguments)

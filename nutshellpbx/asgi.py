@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from django.core.asgi import get_asgi_application
@@ -15,4 +16,7 @@ from nutshellpbx import redact  # noqa: E402
 from nutshellpbx.vault import keys  # noqa: E402
 
 redact.install()
+# What is loaded now stays: the collector need not walk it while a call rings.
+gc.collect()
+gc.freeze()
 keys.demand(settings.NUTSHELLPBX_ROLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from celery import Celery
@@ -23,6 +24,9 @@ def demand_keys(**_: object) -> None:
     from nutshellpbx.vault import keys
 
     redact.install()
+    # What is loaded now stays: the collector need not walk it while a call rings.
+    gc.collect()
+    gc.freeze()
     keys.demand(settings.NUTSHELLPBX_ROLE)
 
 

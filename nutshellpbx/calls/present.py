@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone, translation
 
 from nutshellpbx import wire
@@ -213,17 +214,18 @@ def _wire(page: adapter.Page) -> wire.Page:
 
 def _settle(pop: Pop, verb: str, reason: str, facts: dict[str, str], *, took_ms: float) -> None:
     now = timezone.now()
-    settled = Pop.objects.filter(pk=pop.pk, state=Pop.State.LOOKING).update(
-        state=Pop.State.SHOWN if verb else Pop.State.NOTHING, verb=verb, reason=reason, settled_at=now
-    )
-    if not settled and not verb:
-        reason = "over_before"
-    Step.objects.create(
-        call=pop.leg.call,
-        leg=pop.leg,
-        at=now,
-        tone=Step.Tone.DESK if verb else Step.Tone.PLAIN,
-        what=f"shown_{verb}" if verb else "not_shown",
-        facts={"reason": reason, "moment": pop.moment, **facts},
-        took_ms=round(took_ms, 1),
-    )
+    with transaction.atomic():
+        settled = Pop.objects.filter(pk=pop.pk, state=Pop.State.LOOKING).update(
+            state=Pop.State.SHOWN if verb else Pop.State.NOTHING, verb=verb, reason=reason, settled_at=now
+        )
+        if not settled and not verb:
+            reason = "over_before"
+        Step.objects.create(
+            call=pop.leg.call,
+            leg=pop.leg,
+            at=now,
+            tone=Step.Tone.DESK if verb else Step.Tone.PLAIN,
+            what=f"shown_{verb}" if verb else "not_shown",
+            facts={"reason": reason, "moment": pop.moment, **facts},
+            took_ms=round(took_ms, 1),
+        )

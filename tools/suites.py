@@ -47,7 +47,7 @@ SUITES = (
     Suite("flow", ("flow",), 20, budget=5),
     Suite("pbx", ("pbx",), 25, budget=5),
     Suite("nginx", ("nginx",), 10),
-    Suite("browser", ("browser",), 15, budget=6),
+    Suite("browser", ("browser",), 15, ("--timeout=120",), budget=6),
     Suite("faults", ("faults",), 20, budget=4),
 )
 

@@ -26,11 +26,13 @@ def test_first_admin_comes_by_the_link_and_stands_before_the_first_steps(browser
         expect(page.get_by_role("heading", name="Connect your phone system")).to_be_visible()
         assert page.evaluate("window.__refused") == []
         page.get_by_label("My pages, theme and sign out").click()
-        page.get_by_role("button", name="Sign out").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign out").click()
         page.goto(f"{site.url}/sign-in")
         page.get_by_label("E-mail").fill("ingrid@tannhaven.example")
         page.get_by_label("Password", exact=True).fill("walnut harbour lantern")
-        page.get_by_role("button", name="Sign in", exact=True).click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Sign in", exact=True).click()
         expect(page).to_have_url(re.compile("/admin$"))
         page.close()
 
@@ -83,7 +85,8 @@ def test_desktop_is_paired_by_its_code(site, signed_in):
     page.get_by_label("Code on the desktop").fill("ktmr qwxd")
     page.get_by_role("button", name="Look who asks").click()
     expect(page.get_by_role("heading", name="Mara-Laptop")).to_be_visible()
-    page.get_by_role("button", name="Pair it with me").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Pair it with me").click()
     expect(page.get_by_role("status").filter(has_text="is paired")).to_be_visible()
     page.close()
 
@@ -98,7 +101,8 @@ def test_theme_is_written_by_the_server(site, signed_in):
     expect(page.locator("html")).to_have_attribute("data-contrast", "more")
     page.get_by_label("Theme", exact=True).select_option("")
     page.get_by_label("Contrast", exact=True).select_option("")
-    page.get_by_role("button", name="Save").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save").click()
     page.close()
 
 
@@ -118,7 +122,8 @@ def test_works_without_script(path, site, browser, signed_in):
         row.get_by_role("button", name="Save").last.click()
         expect(row.get_by_role("checkbox")).to_be_checked()
         row.get_by_role("checkbox").uncheck()
-        row.get_by_role("button", name="Save").last.click()
+        with page.expect_navigation():
+            row.get_by_role("button", name="Save").last.click()
     context.close()
 
 

@@ -10,7 +10,7 @@ DEPLOY_ENV := $(CHECK_ENV) NUTSHELLPBX_ROLE=manage NUTSHELLPBX_PUBLIC_URL=https:
 	NUTSHELLPBX_HOSTS=pbx.example.com NUTSHELLPBX_TLS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check faults fix run bench lock clean
+.PHONY: help demo test check faults nightly fix run bench lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-7s %s\n", $$1, $$2 }'
@@ -51,9 +51,14 @@ check: $(VENV)/.dev ## format, lint, types, layers, Django's own checks, contras
 	$(CHECK_ENV) $(PY) manage.py makemigrations --check --dry-run
 	$(PY) -m tools.contrast
 
-faults: $(VENV)/.dev ## each fault for 15 s on real processes (LONG=1: for 60 s)
+faults: $(VENV)/.dev ## kills, cuts and faults of all kinds, in CI's short share (LONG=1: the full counts; SEED=n: replay)
 	$(PY) -m tools.needs
-	$(PY) -m pytest tests/faults --fault-seconds $(if $(filter-out 0,$(LONG)),60,15)
+	rm -f build/faults/results.jsonl
+	$(PY) -m pytest tests/faults $(if $(filter-out 0,$(LONG)),--fault-long) $(if $(SEED),--fault-seed $(SEED))
+	$(PY) -m tools.faulttable $(if $(filter-out 0,$(LONG)),--keep)
+
+nightly: $(VENV)/.dev ## any sequence of events, 200,000 of them and more
+	$(PY) -m pytest tests/calls/test_any_sequence.py --hypothesis-profile=nightly
 
 fix: $(VENV)/.dev ## put right what the tools can put right
 	$(PY) -m ruff check --fix .

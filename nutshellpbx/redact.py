@@ -111,6 +111,8 @@ _SCHEME = re.compile(
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"""(?P<start>[a-z][a-z0-9+.-]{0,31}://)[^\s/?#"'<>]*@""", re.IGNORECASE)
+# What a sender that cannot set headers puts behind its hook's address is a secret, however short.
+_HOOK = re.compile(r"""(?P<start>/hooks/[^/\s]{1,64}/events/)[^\s?#"'<>]+""", re.IGNORECASE)
 # Our own tokens and Standard Webhooks secrets say what they are.
 _OURS = re.compile(r"(?P<kind>npbx[a-z0-9]*_|whsec_)[A-Za-z0-9_+/=%-]+", re.IGNORECASE)
 
@@ -161,6 +163,7 @@ def scrub(text: str) -> str:
     text = _HEADER.sub(rf"\g<name> {HIDDEN}", text)
     text = _CONTROLS.sub(_escape, text)
     text = _USERINFO.sub(rf"\g<start>{HIDDEN}@", text)
+    text = _HOOK.sub(rf"\g<start>{HIDDEN}", text)
     text = _OURS.sub(rf"\g<kind>{HIDDEN}", text)
     text = _SCHEME.sub(rf"\g<scheme> {HIDDEN}", text)
     text = _NAMED.sub(rf"\g<name>={HIDDEN}", text)

@@ -55,7 +55,10 @@ def secret_from_file(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut leaves a name with nothing in it
         try:
             os.link(draft, path)  # fails when another process was first: then its secret counts
         except FileExistsError:
@@ -118,6 +121,10 @@ NUTSHELLPBX_ROLE = env("NUTSHELLPBX_ROLE", "manage")
 NUTSHELLPBX_KEYS_DIR = Path(env("NUTSHELLPBX_KEYS_DIR", str(NUTSHELLPBX_DIR / "keys")))
 NUTSHELLPBX_CREDENTIALS_DIR = env("NUTSHELLPBX_CREDENTIALS_DIR", env("CREDENTIALS_DIRECTORY", ""))
 NUTSHELLPBX_MARKER_KEY = Path(env("NUTSHELLPBX_MARKER_KEY", str(NUTSHELLPBX_DIR / "marker.key")))
+#: How far the journal had got, kept outside its database: a database that knows less was restored.
+NUTSHELLPBX_HIGH_WATER = Path(env("NUTSHELLPBX_HIGH_WATER", str(NUTSHELLPBX_DIR / "journal.high")))
+#: Which machine this is, where /etc/machine-id and network cards do not tell (containers, practice).
+NUTSHELLPBX_BOX_ID = env("NUTSHELLPBX_BOX_ID")
 
 # --- addresses -------------------------------------------------------------------------------------
 NUTSHELLPBX_HOSTS = env_list("NUTSHELLPBX_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -155,6 +162,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_htmx",
     "csp",
+    "nutshellpbx.audit",
     "nutshellpbx.vault",
     "nutshellpbx.pbx",
     "nutshellpbx.people",

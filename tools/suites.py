@@ -22,7 +22,7 @@ from tools.needs import ROOT, find_reason
 
 REPORTS = ROOT / "build/reports"
 APART = ("flow", "pbx", "nginx", "browser", "faults", "bench")
-ON_POSTGRES = ("people", "pbx_port", "crm", "journal", "calls", "desktop", "vault")
+ON_POSTGRES = ("audit", "people", "pbx_port", "crm", "journal", "calls", "desktop", "vault")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from nutshellpbx.calls.policy import Quiet
+
 
 class Moment(StrEnum):
     """When something may be shown."""
@@ -46,13 +48,24 @@ class Settings:
 
 
 def decide(
-    *, moment: Moment, settings: Settings, known: Known, for_several: bool, shown_before: bool
+    *,
+    moment: Moment,
+    settings: Settings,
+    known: Known,
+    for_several: bool,
+    shown_before: bool,
+    quiet: Quiet = Quiet.NO,
 ) -> tuple[Show, str]:
     """What to show, and a word for the reason.
 
     `for_several`: the leg is one of a ring group or queue and the company shows those a card until somebody
-    answers. `shown_before`: this leg's card stands on the desk already.
+    answers. `shown_before`: this call's card stands on the desk already. `quiet`: what the user's quiet hours
+    leave.
     """
+    if quiet is Quiet.NOTHING or (quiet and (moment is Moment.AFTER or shown_before)):
+        return Show.NOTHING, "quiet_hours"
+    if quiet:
+        return Show.CARD, "quiet_hours"
     if moment is Moment.AFTER:
         if known is Known.ONE and settings.journaling and settings.open_after:
             return Show.RECORD, "after_call"

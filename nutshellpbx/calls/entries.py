@@ -8,6 +8,7 @@ from nutshellpbx.calls.models import Call
 from nutshellpbx.crm.adapter import Card
 from nutshellpbx.crm.models import Crm
 from nutshellpbx.journal import outbox
+from nutshellpbx.journal.models import Entry
 from nutshellpbx.people.models import User
 
 
@@ -16,3 +17,8 @@ def give_card(*, call: Call, crm: Crm, card: Card, by: User, now: datetime) -> N
     when it kept moving on.
     """
     outbox.give_card(crm=crm, call_key=call.key, card=card, by=by, now=now)
+
+
+def find_entry(*, call: Call, crm: Crm) -> Entry | None:
+    """The call's entry in one CRM's journal."""
+    return Entry.objects.filter(crm=crm, call_key=call.key).first()

@@ -15,10 +15,20 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from nutshellpbx import doorbell
-from nutshellpbx.calls import closing
+from nutshellpbx.calls import closing, rules
+from nutshellpbx.calls.callers import NO_NUMBER
+from nutshellpbx.calls.desks import for_people, line_of
+from nutshellpbx.calls.effects import Close, Correct, Effect, Present, Withdraw
+from nutshellpbx.calls.joining import moved_uid, takes_party
 from nutshellpbx.calls.models import Call, Heard, Leg, Pop, Step
 from nutshellpbx.calls.picture import picture_of, store
-from nutshellpbx.calls.states import LINGER_LIMIT, Close, Effect, Present, Withdraw, hear, time_out
+from nutshellpbx.calls.policy import allowed
+from nutshellpbx.calls.states import (
+    BEGINS,
+    LINGER_LIMIT,
+    hear,
+    time_out,
+)
 from nutshellpbx.crm.models import Crm
 from nutshellpbx.desktop import mailbox
 from nutshellpbx.pbx.connector import get_connector_class
@@ -30,9 +40,6 @@ log = logging.getLogger(__name__)
 
 #: An id that comes again this long after its call ended is a new call: the PBX counts from the start again.
 REUSED_AFTER = timedelta(seconds=60)
-STARTS = {Kind.DIALING, Kind.RINGING, Kind.ANSWERED}
-#: Reasons of a pop that a number may take away.
-NO_NUMBER = ("never_matched", "too_short")
 
 
 def take_in(*, event: CallEvent, now: datetime) -> Call | None:
@@ -45,9 +52,10 @@ def take_in(*, event: CallEvent, now: datetime) -> Call | None:
         if event.kind is Kind.JOINED and event.joins:
             return _join(pbx, call, event, now)
         legs = list(call.legs.select_related("extension", "owner"))
-        after, effects, was_late = hear(picture_of(call, legs), event)
+        after, effects, was_late = hear(picture_of(call, legs), event, tells_end=_tells_end(pbx))
         # time-outs count by our own clock, whatever the sender's says
         rows = store(call, legs, replace(after, quiet_at=now), country=_country(pbx))
+        was_late = was_late and Correct() not in effects
         _remember(call, event, was_late=was_late, now=now)
         _carry_out(call, rows, effects, now)
         return call
@@ -94,9 +102,9 @@ def _find_call(pbx: Pbx, event: CallEvent) -> Call | None:
     hops = 0
     while call is not None and call.joined_into_id and hops < 10:
         call, hops = call.joined_into, hops + 1
-    if call is None or call.state == Call.State.LIVE:
+    if call is None or call.ended_at is None:
         return call
-    starts_again = event.kind in STARTS and call.ended_at and event.at > call.ended_at + REUSED_AFTER
+    starts_again = event.kind in BEGINS and event.at > call.ended_at + REUSED_AFTER
     return None if starts_again else call
 
 
@@ -121,8 +129,7 @@ def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
     for leg in list(call.legs.all()):
         if leg.owner_id is not None:
             mailbox.withdraw(call_key=call.key, subject=leg.uid, user_id=leg.owner_id, now=now)
-        if leg.uid in taken_uids:
-            leg.uid = f"{leg.uid}@{call.uid}"[:120]
+        leg.uid = moved_uid(leg.uid, taken_uids, call.uid)
         leg.call = other
         leg.save(update_fields=["call", "uid"])
         if leg.state in {Leg.State.TALKING, Leg.State.HELD}:
@@ -130,9 +137,7 @@ def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
     call.state, call.joined_into, call.left_out = Call.State.JOINED, other, Call.LeftOut.JOINED
     call.ended_at = event.at
     call.save(update_fields=["state", "joined_into", "left_out", "ended_at"])
-    if other.direction == Direction.UNKNOWN or (
-        other.direction == Direction.INTERNAL and call.direction != Direction.INTERNAL
-    ):
+    if takes_party(Direction(other.direction), Direction(call.direction)):
         other.direction, other.number, other.e164, other.name = (
             call.direction,
             call.number,
@@ -151,7 +156,9 @@ def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
 
 
 def _carry_out(call: Call, legs: dict[str, Leg], effects: list[Effect], now: datetime) -> None:
-    for effect in effects:
+    rows = list(legs.values())
+    lines = {uid: line_of(leg, rows, owner=str(leg.owner_id or "")) for uid, leg in legs.items()}
+    for effect in for_people(effects, lines):
         match effect:
             case Present(leg=uid, moment=moment):
                 _present(call, legs[uid], moment, now)
@@ -159,6 +166,8 @@ def _carry_out(call: Call, legs: dict[str, Leg], effects: list[Effect], now: dat
                 _withdraw(call, legs[uid], now)
             case Close():
                 closing.close(call=call, legs=list(legs.values()), now=now)
+            case Correct():
+                closing.correct(call=call, legs=list(legs.values()), now=now)
 
 
 def _present(call: Call, leg: Leg, moment: str, now: datetime) -> None:
@@ -169,10 +178,15 @@ def _present(call: Call, leg: Leg, moment: str, now: datetime) -> None:
         return _note(call, "unknown_extension", leg=leg, now=now, facts={"extension": leg.number})
     if leg.owner is None:
         return _note(call, "no_owner", leg=leg, now=now, facts={"extension": leg.number})
-    crms = Crm.objects.filter(grants__extension=leg.extension, is_enabled=True)
-    if not crms:
+    granted = {
+        str(crm.pk): crm for crm in Crm.objects.filter(grants__extension=leg.extension, is_enabled=True)
+    }
+    if not granted:
         return _note(call, "no_grant", leg=leg, now=now, facts={"extension": leg.number})
-    for crm in crms:
+    country = _country(call.pbx)
+    policy = rules.policy_now(country=country, pbx_id=call.pbx_id)
+    rule = closing.rule_of(call=call, leg=leg, policy=policy, country=country)
+    for crm in [granted[pk] for pk in allowed(rule, granted)]:
         pop, made = Pop.objects.get_or_create(
             leg=leg, crm=crm, moment=moment, defaults={"user": leg.owner, "created_at": now}
         )
@@ -203,10 +217,23 @@ def _remember(call: Call, event: CallEvent, *, was_late: bool, now: datetime) ->
         leg_uid=event.leg,
         number=event.extension,
         cause=event.cause or "",
+        said=_said(event),
         at=event.at,
         taken_at=now,
         was_late=was_late,
     )
+
+
+def _said(event: CallEvent) -> dict[str, str | bool]:
+    """What else an event said, for a replay; whether it had a number, never which."""
+    said: dict[str, str | bool] = {
+        "direction": "" if event.direction is Direction.UNKNOWN else str(event.direction),
+        "via": str(event.via or ""),
+        "via_name": event.via_name,
+        "joins": event.joins,
+        "has_number": bool(event.number),
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _note(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import Any
 
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework import status
@@ -18,7 +20,10 @@ from nutshellpbx.pbx import config as pbx_config
 from nutshellpbx.pbx.connector import HookRequest
 from nutshellpbx.pbx.models import Pbx
 
+log = logging.getLogger(__name__)
+
 MAX_BODY = 64 * 1024
+RETRY_AFTER_S = 5
 
 
 class AnyBody(BaseParser):
@@ -37,7 +42,7 @@ class Hook(APIView):
     permission_classes = ()
     parser_classes = (AnyBody,)
 
-    def post(self, request: Any, pbx_id: uuid.UUID) -> Response:
+    def post(self, request: Any, pbx_id: uuid.UUID, token: str = "") -> Response:
         now = timezone.now()
         pbx = Pbx.objects.filter(pk=pbx_id, is_enabled=True).first()
         if pbx is None or not pbx_config.is_posted_to(pbx.kind):
@@ -50,6 +55,7 @@ class Hook(APIView):
             headers={name.lower(): value for name, value in request.headers.items()},
             body=body,
             remote=request.META.get("REMOTE_ADDR", ""),
+            token=token,
         )
         connector = pbx_config.connector_of(config=pbx_config.open_config(pbx=pbx))
         try:
@@ -68,6 +74,15 @@ class Hook(APIView):
             return _error(status.HTTP_400_BAD_REQUEST, text, taken.bad_fields[0])
         counts = {"taken": taken.taken, "repeated": taken.repeated, "kept": taken.kept}
         return Response(counts, status=status.HTTP_202_ACCEPTED)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """What could not be stored (database locked, disk full) is refused so that it is posted again."""
+        if isinstance(exc, OperationalError):
+            log.error("A post could not be stored: %s", exc)
+            answer = _error(status.HTTP_503_SERVICE_UNAVAILABLE, "This cannot be stored just now.", "")
+            answer["Retry-After"] = str(RETRY_AFTER_S)
+            return answer
+        return super().handle_exception(exc)
 
 
 def _bounded_body(request: HttpRequest) -> bytes | None:

@@ -12,11 +12,13 @@ from django.db import transaction
 from django.db.models import F
 
 from nutshellpbx.calls import flow
-from nutshellpbx.calls.models import Heard
+from nutshellpbx.calls.models import Call, Heard, Leg
+from nutshellpbx.calls.states import AGAIN
 from nutshellpbx.faults import Rejected
 from nutshellpbx.pbx import config as pbx_config
-from nutshellpbx.pbx.connector import HookMessage
+from nutshellpbx.pbx.connector import HookMessage, KnownLeg
 from nutshellpbx.pbx.models import Pbx, Received, Refusal
+from nutshellpbx.people import routing
 
 log = logging.getLogger(__name__)
 
@@ -118,9 +120,8 @@ def _understand(row: Received, connector: Any, now: datetime) -> str:
     try:
         message = HookMessage(row.raw_id, json.loads(row.body))
         with transaction.atomic():
-            _known, events, _fetches = connector.translate(
-                connector.nothing_known(), message, row.received_at
-            )
+            known = _recall(row.pbx, connector, message, now)
+            _known, events, _fetches = connector.translate(known, message, row.received_at)
             for event in events:
                 flow.take_in(event=event, now=now)
             row.state, row.text = Received.State.TAKEN, ""
@@ -133,6 +134,21 @@ def _understand(row: Received, connector: Any, now: datetime) -> str:
     row.tries += 1
     row.save(update_fields=["state", "text", "tries"])
     return row.state
+
+
+def _recall(pbx: Pbx, connector: Any, message: HookMessage, now: datetime) -> Any:
+    """The picture that a message is understood by: the lines and its call's live legs, where a kind needs
+    them.
+    """
+    if not hasattr(connector, "recall"):
+        return connector.nothing_known()
+    Pbx.objects.select_for_update().get(pk=pbx.pk)  # the posts of one call come on several connections
+    live = Call.objects.filter(pbx=pbx, uid=connector.call_of(message), state=Call.State.LIVE)
+    call = live.order_by("-started_at").first()
+    rows = call.legs.exclude(state=Leg.State.OVER) if call else ()
+    talks = {Leg.State.TALKING, Leg.State.HELD}
+    legs = [KnownLeg(leg.uid.partition(AGAIN)[0], leg.number, leg.state in talks) for leg in rows]
+    return connector.recall(message, lines=routing.list_lines(pbx_id=str(pbx.pk)), legs=legs, now=now)
 
 
 def _hear(pbx: Pbx, now: datetime) -> None:

@@ -118,6 +118,9 @@ class Heard(models.Model):
     leg_uid = models.CharField(max_length=120, blank=True)
     number = models.CharField(max_length=20, blank=True)
     cause = models.CharField(max_length=20, blank=True)
+    said = models.JSONField(
+        default=dict, blank=True, help_text="Direction, queue and the like; never a number or a name."
+    )
     at = models.DateTimeField()
     taken_at = models.DateTimeField()
     was_late = models.BooleanField(default=False, help_text="It came too late to change anything.")
@@ -278,3 +281,23 @@ class ContactRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} for {self.call_id}"
+
+
+class Asking(models.Model):
+    """Somebody asks a CRM about this call's caller just now: colleagues who are rung too wait for it."""
+
+    call = models.ForeignKey(Call, on_delete=models.CASCADE, related_name="askings")
+    crm = models.ForeignKey(Crm, on_delete=models.CASCADE, related_name="+")
+    asked_with = models.CharField(max_length=120, help_text="The number and the settings it is asked with.")
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["call", "crm", "asked_with"], name="asked_once_at_a_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.crm_id} for {self.call_id}"
+
+
+from nutshellpbx.calls.linerules import CallRule  # noqa: E402, F401  (Django finds models here)

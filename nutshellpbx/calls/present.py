@@ -12,15 +12,16 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone, translation
 
-from nutshellpbx import wire
-from nutshellpbx.calls import callers, cards, contacts, tickets, words
-from nutshellpbx.calls.answers import ask
+from nutshellpbx import doorbell, wire
+from nutshellpbx.calls import callers, cards, closing, contacts, rules, tickets, words
+from nutshellpbx.calls.answers import Waits, ask, is_asked
 from nutshellpbx.calls.decide import Known, Moment, Settings, Show, decide
 from nutshellpbx.calls.models import Answer, Call, Leg, Pop, Step, Ticket
+from nutshellpbx.calls.policy import LineRule, Policy
 from nutshellpbx.crm import adapter, rights
 from nutshellpbx.crm.models import Grant
 from nutshellpbx.desktop import mailbox
-from nutshellpbx.pbx.events import Via
+from nutshellpbx.desktop.models import Withdrawal
 from nutshellpbx.people.models import Company
 from nutshellpbx.people.preferences import Effective, preferences_of
 
@@ -29,6 +30,8 @@ TALK_LIFE = timedelta(hours=12)
 #: A worker that claimed a pop and has not settled it after this long is dead.
 CLAIM_LIFE = timedelta(seconds=20)
 MOST_TRIES = 3
+#: The reason of a pop that waits because a colleague's worker asks the CRM for the same call.
+WAITS_FOR_COLLEAGUE = "colleague_asks"
 
 ALIVE = {
     Pop.Moment.RING: {Leg.State.RINGING, Leg.State.TALKING, Leg.State.HELD},
@@ -50,8 +53,12 @@ def present(*, pop_id: int, now: datetime) -> None:
     started = time.monotonic()
     if _is_too_late(pop, now):
         return _settle(pop, "", "too_late", {}, took_ms=0.0)
-    verb, reason, facts = _show(pop, now)
+    try:
+        verb, reason, facts = _show(pop, now)
+    except Waits:
+        return _wait(pop)
     _settle(pop, verb, reason, facts, took_ms=(time.monotonic() - started) * 1000)
+    _ring_who_waits(pop)
 
 
 def due(*, now: datetime, most: int = 50) -> list[int]:
@@ -72,12 +79,17 @@ def _show(pop: Pop, now: datetime) -> tuple[str, str, dict[str, str]]:
     if right.user is None or right.user.pk != pop.user_id:
         return "", "owner_changed", {"extension": leg.number}
     company = Company.get()
-    if never := callers.find_never_reason(call=call, company=company):
+    country = callers.country_of(call=call, company=company)
+    policy = rules.policy_now(country=country, pbx_id=call.pbx_id, company=company)
+    if never := callers.find_never_reason(call=call, company=company, policy=policy):
         return "", "never_matched", {"reason": never}
-    preferences = preferences_of(user=pop.user)
+    if policy.never_pop.has(callers.caller_of(call=call, company=company)):
+        return "", "never_pop", {}
+    rule = closing.rule_of(call=call, leg=leg, policy=policy, country=country)
+    preferences = rules.over(preferences_of(user=pop.user), rule)
     if callers.presented_digits(call.number) <= preferences.longer_than:
         return "", "too_short", {"longer_than": str(preferences.longer_than)}
-    shown_before = Pop.objects.filter(leg=leg, crm=pop.crm, state=Pop.State.SHOWN).exists()
+    shown_before = _is_shown(pop)
     answer: Answer | None = ask(
         call=call, crm=pop.crm, user=pop.user, right=right, preferences=preferences, now=now
     )
@@ -86,8 +98,9 @@ def _show(pop: Pop, now: datetime) -> tuple[str, str, dict[str, str]]:
         moment=Moment(pop.moment),
         settings=_settings(preferences),
         known=_known(answer, card),
-        for_several=_is_for_several(call, leg, company),
+        for_several=_is_for_several(call, leg, policy, rule),
         shown_before=shown_before,
+        quiet=rules.quiet_now(policy=policy, user=pop.user, company=company, now=now),
     )
     if show is Show.CREATE:
         answer, card, show, reason = contacts.create_at_once(
@@ -120,7 +133,11 @@ def _put(
         now=timezone.now(),
     )
     if not put:
-        return "", _why_not_put(pop, page=page), {}
+        why_not = _why_not_put(pop, page=page)
+        if why_not == "page_stands" and not after and not _is_shown(pop):
+            # the page of an earlier turn is open still; this ring has its card all the same
+            return _put(pop, Show.CARD, why_not, answer, card, now)
+        return "", why_not, {}
     if ticket is not None and (opening := [row for row in put if row.verb == "open"]):
         tickets.bind(ticket=ticket, device=opening[0].device)
     facts = {"show": str(show), "crm": pop.crm.name, "desks": str(len({row.device_id for row in put}))}
@@ -199,13 +216,36 @@ def _known(answer: Answer | None, card: adapter.Card | None) -> Known:
     return Known.ONE if card is not None else Known.SEVERAL
 
 
-def _is_for_several(call: Call, leg: Leg, company: Company) -> bool:
-    if company.group_policy == Company.GroupPolicy.OPEN:
-        return False
-    if leg.via in {Via.QUEUE, Via.GROUP}:
-        return True
+def _is_for_several(call: Call, leg: Leg, policy: Policy, rule: LineRule | None) -> bool:
     ringing = call.legs.filter(state=Leg.State.RINGING).values_list("owner_id", "number")
-    return len({number if owner is None else str(owner) for owner, number in ringing}) > 1
+    people = {number if owner is None else str(owner) for owner, number in ringing}
+    return policy.is_for_several(rule, via=leg.via, ringing=len(people))
+
+
+def _is_shown(pop: Pop) -> bool:
+    """Whether this user's desks show something of this call and CRM that was not taken away."""
+    call = pop.leg.call
+    shown = Pop.objects.filter(leg__call=call, user=pop.user, crm=pop.crm, state=Pop.State.SHOWN)
+    subjects = set(shown.exclude(moment=Pop.Moment.AFTER).values_list("leg__uid", flat=True))
+    gone = Withdrawal.objects.filter(user=pop.user, call_key=call.key, subject__in=subjects)
+    return bool(subjects - set(gone.values_list("subject", flat=True)))
+
+
+def _wait(pop: Pop) -> None:
+    """A colleague's worker asks the same just now: this pop is taken up again as soon as it knows."""
+    Pop.objects.filter(pk=pop.pk, state=Pop.State.LOOKING).update(
+        state=Pop.State.QUEUED, reason=WAITS_FOR_COLLEAGUE, tries=pop.tries
+    )
+    if not is_asked(call=pop.leg.call, crm=pop.crm):
+        doorbell.ring(task="calls.present", ids=[str(pop.pk)], queue="pop")
+
+
+def _ring_who_waits(pop: Pop) -> None:
+    waiting = Pop.objects.filter(
+        leg__call=pop.leg.call, crm=pop.crm, state=Pop.State.QUEUED, reason=WAITS_FOR_COLLEAGUE
+    )
+    if ids := [str(pk) for pk in waiting.values_list("pk", flat=True)]:
+        doorbell.ring(task="calls.present", ids=ids, queue="pop")
 
 
 def _wire(page: adapter.Page) -> wire.Page:
@@ -215,6 +255,10 @@ def _wire(page: adapter.Page) -> wire.Page:
 def _settle(pop: Pop, verb: str, reason: str, facts: dict[str, str], *, took_ms: float) -> None:
     now = timezone.now()
     with transaction.atomic():
+        if not verb and reason in callers.NO_NUMBER and _has_new_number(pop):
+            again = Pop.objects.filter(pk=pop.pk, state=Pop.State.LOOKING)
+            if again.update(state=Pop.State.QUEUED, reason="", created_at=now, tries=0):
+                return doorbell.ring_on_commit(task="calls.present", ids=[str(pop.pk)], queue="pop")
         settled = Pop.objects.filter(pk=pop.pk, state=Pop.State.LOOKING).update(
             state=Pop.State.SHOWN if verb else Pop.State.NOTHING, verb=verb, reason=reason, settled_at=now
         )
@@ -229,3 +273,9 @@ def _settle(pop: Pop, verb: str, reason: str, facts: dict[str, str], *, took_ms:
             facts={"reason": reason, "moment": pop.moment, **facts},
             took_ms=round(took_ms, 1),
         )
+
+
+def _has_new_number(pop: Pop) -> bool:
+    """Whether the caller's number has come since this pop was taken up; nobody else changes it meanwhile."""
+    call = Call.objects.select_for_update().only("number").get(pk=pop.leg.call_id)
+    return call.number != pop.leg.call.number

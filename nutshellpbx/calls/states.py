@@ -8,11 +8,11 @@ before anybody rang), and each of its legs ends in OVER, whatever comes after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from nutshellpbx.calls.effects import Close, Correct, Effect, Present, Withdraw
 from nutshellpbx.pbx.events import CallEvent, Cause, Direction, Kind
 
 
@@ -103,6 +103,7 @@ LEGS: dict[tuple[LegState, Kind], tuple[LegState, Change]] = {
 AGAIN = "#"
 SPEAKS = frozenset({S.TALKING, S.HELD})
 WAITS = frozenset({S.NEW, S.DIALING, S.RINGING})
+BEGINS = frozenset({K.DIALING, K.RINGING, K.ANSWERED})
 
 #: How long a call may stay silent in a state before it is ended for us (complaint 16: "ringing for ever").
 RING_LIMIT = timedelta(minutes=10)
@@ -131,13 +132,6 @@ class LegPicture:
     answered_at: datetime | None = None
     ended_at: datetime | None = None
 
-    @property
-    def talked_s(self) -> float:
-        """Seconds between answer and end, holds included; 0 while not ended or never answered."""
-        if self.answered_at is None or self.ended_at is None:
-            return 0.0
-        return max(0.0, (self.ended_at - self.answered_at).total_seconds())
-
 
 @dataclass(frozen=True, slots=True)
 class CallPicture:
@@ -161,45 +155,33 @@ class CallPicture:
         return next((leg for leg in self.legs if leg.uid == uid), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
-    """Show the caller to the owner of this leg; `moment` is ring, answer or dial."""
-
-    leg: str
-    moment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """Take away what was shown for this leg."""
-
-    leg: str
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """The call is over: journal it, open the record once more for the one who spoke."""
-
-
-Effect = Present | Withdraw | Close
-
-
-def hear(call: CallPicture, event: CallEvent) -> tuple[CallPicture, list[Effect], bool]:
+def hear(
+    call: CallPicture, event: CallEvent, *, tells_end: bool = False
+) -> tuple[CallPicture, list[Effect], bool]:
     """What an event makes of a call: the new picture, the effects, and whether it came too late to count.
 
-    Never raises and never forgets: unknown legs are added, a second end does nothing.
+    Never raises and never forgets: unknown legs are added, a second end does nothing. `tells_end`: this kind
+    of PBX tells all in order, the end last.
     """
     if not call.is_live:
-        return call, [], True
+        call, corrections = _correct(call, event)
+        return call, corrections, True
     known_number = call.number
     call = _learn(call, event)
     if not event.leg:
+        if event.kind is Kind.ENDED and not tells_end and (call.ended_at or _is_unheard(call)):
+            # its end has overtaken its beginning: closing waits until that had time to come
+            ended_at, cause = call.ended_at or event.at, call.cause or event.cause or Cause.UNKNOWN
+            return replace(call, ended_at=ended_at, cause=cause), [], False
         if event.kind is Kind.ENDED:
             return _close(call, event.at, event.cause or Cause.UNKNOWN)
-        return call, _show_again(call) if call.number != known_number else [], False
+        is_shown = call.number != known_number and call.ended_at is None
+        return call, _show_again(call) if is_shown else [], False
     before = _leg_meant(call, event)
     state, change = LEGS[before.state, event.kind]
     leg = _dated(_described(before, event), state, change, event)
+    if _had_answered(leg, event):
+        leg = replace(leg, answered_at=event.at)
     call = _with_leg(call, leg)
     # a consultation between colleagues in an outside call shows nothing; taking the call over does
     is_outside = event.direction is not Direction.INTERNAL
@@ -221,7 +203,7 @@ def hear(call: CallPicture, event: CallEvent) -> tuple[CallPicture, list[Effect]
         effects.append(Present(leg.uid, "answer"))
     if call.number != known_number:
         effects += [effect for effect in _show_again(call) if effect not in effects]
-    return call, effects, change is C.LATE
+    return call, [] if call.ended_at is not None else effects, change is C.LATE
 
 
 def time_out(
@@ -236,12 +218,14 @@ def time_out(
     if not call.is_live or call.quiet_at is None or now - call.quiet_at < limit:
         return call, []
     cause = call.cause or (Cause.HUNG_UP if call.answered_at else Cause.NO_ANSWER)
-    call, effects, _late = _close(call, call.quiet_at, cause)
+    call, effects, _late = _close(call, call.ended_at or call.quiet_at, cause)
     return call, effects
 
 
 def limit_of(call: CallPicture, *, tells_end: bool = False) -> timedelta:
     """How long this call may stay silent."""
+    if call.ended_at is not None:
+        return LINGER_LIMIT
     if any(leg.state in SPEAKS for leg in call.legs):
         return TALK_LIMIT
     if not call.legs or any(leg.state in WAITS for leg in call.legs):
@@ -250,10 +234,45 @@ def limit_of(call: CallPicture, *, tells_end: bool = False) -> timedelta:
     return LINGER_LIMIT if last.cause in HUNG_UP and not tells_end else GAP_LIMIT
 
 
-def who_spoke(legs: Iterable[LegPicture]) -> list[LegPicture]:
-    """The legs that spoke, the longest first (ties: who answered first)."""
-    spoke = [leg for leg in legs if leg.answered_at is not None]
-    return sorted(spoke, key=lambda leg: (-leg.talked_s, leg.answered_at, leg.uid))
+def _had_answered(leg: LegPicture, event: CallEvent) -> bool:
+    """Whether this answer, which comes after the end of its leg, had been given before it."""
+    return (
+        event.kind is Kind.ANSWERED
+        and leg.answered_at is None
+        and leg.ended_at is not None
+        and event.at < leg.ended_at
+    )
+
+
+def _correct(call: CallPicture, event: CallEvent) -> tuple[CallPicture, list[Effect]]:
+    """What is heard of after the call's end corrects whose call it was and who called; it shows nothing."""
+    ended_at = call.ended_at
+    if ended_at is None:
+        return call, []
+    known_number, had_legs = call.number, bool(call.legs)
+    if not known_number or not had_legs:
+        call = replace(_learn(call, event), quiet_at=call.quiet_at)
+    effects: list[Effect] = [Correct()] if call.number != known_number else []
+    if not event.leg or event.kind not in BEGINS:
+        return call, effects
+    mine = [leg for leg in call.legs if leg.uid.partition(AGAIN)[0] == event.leg]
+    # a leg that we never heard of ended with the call, at the latest
+    unheard = LegPicture(event.leg, state=S.OVER, started_at=event.at, ended_at=max(ended_at, event.at))
+    leg = _described(mine[-1] if mine else unheard, event)
+    if _had_answered(leg, event):
+        leg = replace(leg, answered_at=event.at)
+        call = replace(call, answered_at=min(filter(None, (call.answered_at, event.at))))
+    elif had_legs:
+        return call, effects
+    elif event.kind is K.RINGING:
+        leg = replace(leg, rang_at=event.at)
+    return _with_leg(call, leg), [Correct()]
+
+
+def _is_unheard(call: CallPicture) -> bool:
+    """Whether nobody has told yet whose call this is, or who called: no phone was heard to ring or speak."""
+    is_begun = any(leg.state not in {S.NEW, S.OVER} or leg.rang_at or leg.answered_at for leg in call.legs)
+    return not call.legs or (not call.number and not is_begun)
 
 
 def _leg_meant(call: CallPicture, event: CallEvent) -> LegPicture:
@@ -262,8 +281,12 @@ def _leg_meant(call: CallPicture, event: CallEvent) -> LegPicture:
     if not mine:
         return LegPicture(uid=event.leg, started_at=event.at)
     last = mine[-1]
-    starts = event.kind in {K.DIALING, K.RINGING, K.ANSWERED}
-    if last.state is S.OVER and starts and last.ended_at is not None and event.at > last.ended_at:
+    if (
+        last.state is S.OVER
+        and event.kind in BEGINS
+        and last.ended_at is not None
+        and event.at > last.ended_at
+    ):
         return LegPicture(uid=f"{event.leg}{AGAIN}{len(mine) + 1}", started_at=event.at)
     return last
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from nutshellpbx.calls import contacts, flow, intake, tidy
+from nutshellpbx.calls import contacts, counting, flow, intake, tidy
 from nutshellpbx.calls import tasks as calls_tasks
 from nutshellpbx.crm import tasks as crm_tasks
 from nutshellpbx.desktop import mailbox
@@ -80,6 +80,7 @@ class Sweeper:
                 contacts.abandon,
                 mailbox.prune,
                 tidy.tidy,
+                counting.prove_if_due,
             )
             for keep in housekeeping:
                 _attempt(keep, now)

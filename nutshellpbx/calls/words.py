@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from nutshellpbx.calls import callers
+from nutshellpbx.calls import callers, rules
 from nutshellpbx.calls.models import Answer, Call, Step
 from nutshellpbx.crm.adapter import Card
 from nutshellpbx.people.models import Company, User
@@ -26,6 +26,8 @@ STEPS = {
     "shown_card": gettext_lazy("A card was sent to the desk, no page."),
     "not_shown": gettext_lazy("Nothing was sent to the desk."),
     "entry_made": gettext_lazy("The call went into the journal for %(crm)s."),
+    "entry_amended": gettext_lazy("The entry for %(crm)s was put right before it was sent."),
+    "entry_left": gettext_lazy("The entry for %(crm)s may have been sent already and stays as it is."),
     "left_out": gettext_lazy("The call was left out of the journal."),
     "timed_out": gettext_lazy("The phone system never said that the call ended; it was ended here."),
     "chosen": gettext_lazy("%(by)s chose %(name)s."),
@@ -49,6 +51,9 @@ REASONS = {
     "rings_for_several": gettext_lazy("Several phones rang: a quiet card until somebody answers."),
     "after_call": gettext_lazy("The call ended; the record opened for your own remarks."),
     "after_call_off": gettext_lazy("Opening after the call is off, or there was no single record."),
+    "quiet_hours": gettext_lazy("It is in the owner's quiet hours."),
+    "never_pop": gettext_lazy("This number is on the list of those that are never shown."),
+    "answered_after_all": gettext_lazy("The phone system told of an answer only after the call was over."),
     "over_before": gettext_lazy("The call was answered elsewhere or over before it could be shown."),
     "no_desktop": gettext_lazy("The owner has no paired desktop."),
     "too_late": gettext_lazy("Too late: nothing pops up after a minute."),
@@ -94,7 +99,7 @@ def card_words(
     """
     company = Company.get()
     shown = callers.caller_of(call=call, company=company).shown() or call.number
-    as_of = _as_of(answer, _zone_of(user, company)) if answer else ""
+    as_of = _as_of(answer, rules.zone_of(user=user, company=company)) if answer else ""
     if answer is None or answer.result == Answer.Result.UNAVAILABLE:
         return shown, [_("We could not ask who this is."), answer.problem if answer else ""]
     if answer.result == Answer.Result.NOT_FOUND:
@@ -113,15 +118,6 @@ def card_words(
             % {"label": why.get("label") or _("number"), "written": why["written"], "as_of": as_of}
         )
     return card.name, lines
-
-
-def _zone_of(user: User | None, company: Company) -> ZoneInfo:
-    for name in (user.time_zone if user else "", company.time_zone):
-        try:
-            return ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            continue  # empty, or no longer a zone: the next best clock
-    return ZoneInfo("UTC")
 
 
 def _as_of(answer: Answer, zone: ZoneInfo) -> str:

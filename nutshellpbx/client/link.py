@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
@@ -160,7 +161,8 @@ class Link:
             raise Away(
                 _("The certificate of {host} is not trusted here, or not for this name.").format(host=host)
             ) from error
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            # urllib3's own: the body is read past requests, and the way may break in the midst of it
             raise Away(_("{host} can't be reached.").format(host=host)) from error
         if len(raw) > most:
             raise Away(_("The answer of {host} is too long.").format(host=host))

@@ -7,14 +7,14 @@ and one line in the README.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, Protocol
 
-from nutshellpbx.faults import Denied
+from nutshellpbx.faults import Denied, TryLater
 from nutshellpbx.fields import Field, Probe
 from nutshellpbx.phone import PhoneNumber
 from nutshellpbx.redact import Secret
@@ -27,6 +27,10 @@ ADAPTERS: Mapping[str, str] = {
 
 class SignInRefused(Denied):
     """The CRM does not take this e-mail and key: this sign-in is used no more until it is entered again."""
+
+
+class SlowDown(TryLater):
+    """The CRM asks for fewer requests (429): this one was not carried out, and nothing is wrong with it."""
 
 
 class Table(StrEnum):
@@ -129,6 +133,24 @@ class WrittenNote:
     deleted: bool = False
 
 
+class WayOutcome(StrEnum):
+    """What one way of searching says: absent only when it saw everything that could be there."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True)
+class WayAnswer:
+    """The answer of one way of searching for a note; `reason` says why it is unanswered."""
+
+    way: str
+    outcome: WayOutcome
+    refs: tuple[Ref, ...] = ()
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class NewContact:
     """A person to be created: name and number (E.164 where it could be read)."""
@@ -163,6 +185,8 @@ class Adapter(Protocol):
     label: str
     fields: Sequence[Field]
     tables: Sequence[Table]
+    #: Called before each request that this adapter sends, for who keeps a budget of them; else None.
+    before_request: Callable[[], None] | None
 
     def __init__(self, config: CrmConfig) -> None: ...
 
@@ -198,8 +222,39 @@ class Adapter(Protocol):
         """Write a note, the marker its last line, once; TryLater.may_have_happened tells an unclear end."""
         ...
 
-    def find_written(self, marker: str, card_id: str, since: datetime, as_: SignIn) -> list[Ref]:
-        """Every note that carries the marker; raises TryLater when no way of searching answered."""
+    def find_written(
+        self,
+        marker: str,
+        card_id: str,
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None = None,
+    ) -> list[Ref]:
+        """Every note that carries the marker; raises TryLater when no way of searching answered.
+
+        `since` is by our clock, well before the note can have been written. `heard` is told the answer of
+        each way that was asked, whatever comes of it.
+        """
+        ...
+
+    def find_many(
+        self,
+        markers: Collection[str],
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None = None,
+    ) -> dict[str, list[Ref]]:
+        """The notes of many markers in as few requests as possible; raises TryLater when nothing answered.
+
+        A marker whose list is empty is not to be found; one that is not in the answer was not told of.
+        """
+        ...
+
+    def notes_since(self, since: datetime, as_: SignIn) -> Iterator[Sequence[WrittenNote]]:
+        """Everybody's notes since then as they stand now, page by page, deleted ones perhaps among them.
+
+        Ends when all were given; raises TryLater when some could not be, for the proof then asks one by one.
+        """
         ...
 
     def read(self, ref: Ref, as_: SignIn) -> WrittenNote | None:

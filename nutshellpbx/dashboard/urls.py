@@ -5,7 +5,19 @@ from __future__ import annotations
 from allauth.account import views as allauth
 from django.urls import path, register_converter
 
-from nutshellpbx.dashboard.admin import calls, company, crms, extensions, home, journal, pbxs, users
+from nutshellpbx.dashboard.admin import (
+    audit,
+    bulk,
+    calls,
+    company,
+    crms,
+    entry,
+    extensions,
+    home,
+    journal,
+    pbxs,
+    users,
+)
 from nutshellpbx.dashboard.door import views as door
 from nutshellpbx.dashboard.pop import views as pop
 from nutshellpbx.dashboard.rights import May, open_to
@@ -79,7 +91,13 @@ urlpatterns = [
     path("admin/calls/<uuid:call_id>", calls.page, name="call"),
     path("admin/calls/<uuid:call_id>/choose/<uuid:crm_id>", calls.choose, name="call_choose"),
     path("admin/journal", journal.index, name="journal"),
-    path("admin/journal/<uuid:entry_id>/<entry_verb:verb>", journal.act, name="journal_act"),
+    path("admin/journal/prove", journal.prove, name="journal_prove"),
+    path("admin/journal/proof", journal.proof_state, name="journal_proof"),
+    path("admin/journal/bulk", bulk.act, name="journal_bulk"),
+    path("admin/journal/export", bulk.export, name="journal_export"),
+    path("admin/journal/<uuid:entry_id>", entry.page, name="journal_entry"),
+    path("admin/journal/<uuid:entry_id>/move", entry.move, name="journal_move"),
+    path("admin/journal/<uuid:entry_id>/<entry_verb:verb>", entry.act, name="journal_act"),
     path("admin/extensions", extensions.index, name="extensions"),
     path("admin/extensions/add", extensions.add, name="extension_add"),
     path("admin/extensions/<uuid:extension_id>/owner", extensions.give_owner, name="extension_owner"),
@@ -106,6 +124,7 @@ urlpatterns = [
     path("admin/crms/<uuid:crm_id>/key", crms.enter_key, name="crm_key"),
     path("admin/crms/<uuid:crm_id>/key/remove", crms.remove_key, name="crm_key_remove"),
     path("admin/crms/<uuid:crm_id>/key/<uuid:credential_id>", crms.check_key, name="crm_key_check"),
+    path("admin/audit", audit.index, name="audit"),
     path("admin/company", company.page, name="company"),
     path("admin/defaults", company.defaults, name="defaults"),
     path("admin/defaults/<slug:name>", company.change_default, name="default_setting"),

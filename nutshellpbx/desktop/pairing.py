@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from nutshellpbx import wire
+from nutshellpbx.audit import book
 from nutshellpbx.desktop.models import CodeTry, Device, Pairing
 from nutshellpbx.desktop.tokens import find_fingerprint, hash_of, make_token
 from nutshellpbx.faults import Denied, Rejected, TryLater
@@ -109,7 +110,10 @@ def claim(*, poll_secret: str, now: datetime) -> tuple[Device, str] | None:
         user = pairing.user
         if mine.update(state=Pairing.State.CLAIMED) != 1 or user is None or not user.is_active:
             raise Rejected(_("This pairing is over."), _("Start the pairing again on the desktop."))
-        return _make_device(pairing, user, now)
+        device, token = _make_device(pairing, user, now)
+        detail = {"name": device.name, "os": device.os, "pairing": str(pairing.pk)}
+        book.record(act="desktop.paired", by=user, what=f"device:{device.pk}", detail=detail, now=now)
+        return device, token
 
 
 def _make_device(pairing: Pairing, user: User, now: datetime) -> tuple[Device, str]:
@@ -148,6 +152,13 @@ def _decide(code: str, user: User, state: str, now: datetime) -> Pairing:
             mine = Pairing.objects.filter(pk=pairing.pk, state=Pairing.State.PENDING)
             if mine.update(state=state, user=user, expires_at=until) == 1:
                 pairing.refresh_from_db()
+                book.record(
+                    act="desktop.approved" if state == Pairing.State.APPROVED else "desktop.denied",
+                    by=user,
+                    what=f"pairing:{pairing.pk}",
+                    detail={"name": pairing.name, "os": pairing.os, "address": pairing.address},
+                    now=now,
+                )
                 return pairing
         CodeTry.objects.create(user=user, at=now)
     raise Rejected(

@@ -14,10 +14,13 @@ from nutshellpbx.crm.rights import Right, RightState
 from nutshellpbx.faults import TryLater
 from nutshellpbx.journal import outbox, settle
 from nutshellpbx.journal.models import Entry, Reason
+from nutshellpbx.journal.writers import Turn
 from nutshellpbx.people.models import Company
 from nutshellpbx.people.preferences import preferences_of
 
 LOOKUP_DEADLINE_S = 10.0  # nobody waits at a desk for this one
+#: What a live lookup costs, about: one request for each spelling and table.
+LOOKUP_REQUESTS = 6
 #: How long an unknown caller's entry is looked at again, and how often at most.
 ADOPT_WITHIN = timedelta(days=30)
 LOOK_AT_LEAST = timedelta(minutes=2)
@@ -54,11 +57,12 @@ def right_for(entry: Entry) -> Right:
     return Right(state=RightState.OK, title=right.title, next_step="", credential=credential, user=entry.user)
 
 
-def find_record(*, entry: Entry, credential: Credential, now: datetime) -> None:
+def find_record(*, entry: Entry, turn: Turn, now: datetime) -> None:
     """Ask the CRM whose number it is. Found: the entry has its card. Nobody: it waits. Not asked: later.
 
-    Raises Lost.
+    The index mostly knows; a live question is paid for afterwards. Raises Lost.
     """
+    credential = turn.credential
     answer = lookup.find_caller(
         number=phone.read(entry.number, country=entry.crm.country or Company.get().country),
         crm=entry.crm,
@@ -68,6 +72,9 @@ def find_record(*, entry: Entry, credential: Credential, now: datetime) -> None:
         deadline_s=LOOKUP_DEADLINE_S,
         now=now,
     )
+    if not isinstance(answer, lookup.Unavailable) and answer.source == lookup.Source.LIVE:
+        turn.pay(requests=LOOKUP_REQUESTS)
+        turn.went_well(now=now)
     match answer:
         case lookup.Found():
             card = answer.cards[0] if len(answer.cards) == 1 else answer.chosen
@@ -92,12 +99,13 @@ def find_record(*, entry: Entry, credential: Credential, now: datetime) -> None:
             )
         case lookup.Unavailable():
             fault = TryLater(answer.title, answer.next_step)
+            turn.failed(fault, now=now)
             return settle.try_later(entry=entry, fault=fault, now=now)
 
 
 def next_look(entry: Entry, now: datetime) -> datetime | None:
     """When an entry that waits is looked at again: ever more rarely, and not at all when it is too old."""
-    age = now - entry.created_at
+    age = now - entry.trying_since
     return now + min(max(LOOK_AT_LEAST, age / 4), LOOK_AT_MOST) if age < ADOPT_WITHIN else None
 
 

@@ -34,4 +34,13 @@ def _secret_in(path: Path) -> bytes:
             pass  # another process was first: its secret counts
         finally:
             draft.unlink()
+    _sync(path.parent)  # or a power cut takes the name away after markers were made with what it names
     return path.read_bytes().strip()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

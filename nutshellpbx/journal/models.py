@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from nutshellpbx.crm.models import Credential, Crm
+from nutshellpbx.journal import breaker, pace
+from nutshellpbx.journal.breaker import Breaker
 from nutshellpbx.journal.states import Outcome, State
 from nutshellpbx.people.models import Extension, User
 
@@ -32,6 +35,7 @@ class Reason(models.TextChoices):
     MAY_NOT_REMOVE = "may_not_remove", _("The old note could not be removed")
     TOO_OLD = "too_old", _("Tried for too long")
     FAULTY = "faulty", _("An error in this program")
+    HELD = "held", _("Nothing is written from this machine for now")
 
 
 class Entry(models.Model):
@@ -165,6 +169,9 @@ class Attempt(models.Model):
     title = models.CharField(max_length=300, blank=True)
     asked = models.CharField(max_length=2000, blank=True)  # redacted
     answered = models.CharField(max_length=2000, blank=True)  # redacted
+    ways = models.JSONField(
+        default=list, blank=True
+    )  # of a search: [{way, outcome, reason}], see `ways.words_of`
 
     class Meta:
         ordering = ["entry", "number", "started_at"]
@@ -183,10 +190,120 @@ class Writer(models.Model):
     turn = models.PositiveBigIntegerField(default=0)  # fences: grows each time that it is taken
     not_before = models.DateTimeField(null=True, blank=True)  # the CRM wants peace, or keeps failing
     failures = models.PositiveIntegerField(default=0)  # in a row
-    worst_lag_ms = models.PositiveIntegerField(default=0)  # write -> first found by its marker
+    # the request budget, see `pace`
+    rate = models.FloatField(default=pace.START)  # requests per second, as far as it is known to be welcome
+    ceiling = models.FloatField(default=pace.CAP)  # at which the CRM last asked to go slower
+    tokens = models.FloatField(default=pace.BURST)
+    filled_at = models.DateTimeField(null=True, blank=True)
+    throttled_at = models.DateTimeField(null=True, blank=True)  # when the CRM last asked to go slower
+
+    worst_lag_ms = models.PositiveIntegerField(default=0)  # of the last week; write -> found by its marker
     last_lag_ms = models.PositiveIntegerField(null=True, blank=True)
     lag_at = models.DateTimeField(null=True, blank=True)
     is_blind = models.BooleanField(default=False)  # the last search that should have found a note did not
 
     def __str__(self) -> str:
         return f"writer of {self.credential_id}"
+
+    def breaker(self, *, now: datetime) -> Breaker:
+        """Whether this credential writes, rests until `not_before`, or makes its one try."""
+        return breaker.state_of(failures=self.failures, not_before=self.not_before, now=now)
+
+
+class Lag(models.Model):
+    """The worst lag of a CRM's search within one day: how long a written note stayed unseen."""
+
+    crm = models.ForeignKey(Crm, on_delete=models.CASCADE, related_name="lags")
+    since = models.DateTimeField()  # the day's first measurement
+    worst_ms = models.PositiveIntegerField()
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        indexes = [models.Index(fields=["crm", "since"], name="lag_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.worst_ms} ms since {self.since:%Y-%m-%d %H:%M}"
+
+
+class Way(models.Model):
+    """One way of searching in one CRM: what it said the last time, and how often it said what."""
+
+    crm = models.ForeignKey(Crm, on_delete=models.CASCADE, related_name="search_ways")
+    way = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=12)  # of crm.adapter.WayOutcome
+    reason = models.CharField(max_length=300, blank=True)  # why it did not answer
+    at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    found = models.PositiveIntegerField(default=0)
+    absent = models.PositiveIntegerField(default=0)
+    unanswered = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["crm", "way"], name="one_row_per_crm_and_way")]
+
+    def __str__(self) -> str:
+        return f"{self.way}: {self.outcome}"
+
+
+class Box(models.Model):
+    """A machine that may write from this database, and what its clock shows; see `box` and `clock`."""
+
+    machine = models.CharField(max_length=64, unique=True)  # a digest of its id
+    cards = models.JSONField(default=list)  # digests of its network cards' addresses
+    name = models.CharField(max_length=80, blank=True)
+    adopted_at = models.DateTimeField()
+    boot = models.CharField(max_length=36, blank=True)
+    offset_us = models.BigIntegerField(default=0)  # wall clock - time since this boot, in microseconds
+    seen_at = models.DateTimeField(null=True, blank=True)  # by the wall clock of that boot
+
+    def __str__(self) -> str:
+        return self.name or self.machine[:8]
+
+
+class Standing(models.Model):
+    """What the journal knows of its own database: one row, made when it is first needed."""
+
+    class Hold(models.TextChoices):
+        NONE = "", ""
+        OTHER_BOX = "other_box", _("The database woke up on another machine")
+        DOUBLE = "double", _("A marker of ours stands in two notes")
+
+    hold = models.CharField(max_length=12, choices=Hold, default=Hold.NONE, blank=True)
+    hold_detail = models.CharField(max_length=500, blank=True)
+    held_since = models.DateTimeField(null=True, blank=True)
+    #: Calls up to this moment may have been written by a database that is gone: search first.
+    restored_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.hold or "writing"
+
+
+class Proving(models.Model):
+    """One run of the proof: what a period's calls came to here, and what the CRM itself showed of them."""
+
+    class Kind(models.TextChoices):
+        HOURLY = "hourly", _("Hourly")
+        NIGHTLY = "nightly", _("Nightly")
+        ASKED = "asked", _("Asked for")
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)  # null: running, or cut off
+    calls = models.PositiveIntegerField(default=0)  # ended in the period
+    left_out = models.JSONField(default=dict)  # reason -> calls without an entry
+    entries = models.PositiveIntegerField(default=0)
+    terms = models.JSONField(default=dict)  # term -> entries, see proof.TERMS
+    asked = models.PositiveIntegerField(default=0)  # notes that the CRM was asked about
+    unanswered = models.PositiveIntegerField(default=0)  # of these it gave no answer
+    missing = models.PositiveIntegerField(default=0)  # of these are not there
+    double = models.PositiveIntegerField(default=0)  # markers that stand in more than one note
+    foreign = models.PositiveIntegerField(default=0)  # markers of this box's form that no entry here has
+
+    class Meta:
+        ordering = ["-started_at"]
+        indexes = [models.Index(fields=["kind", "-started_at"], name="proving_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.started_at:%Y-%m-%d %H:%M}"

@@ -41,8 +41,8 @@ class Outcome(models.TextChoices):
 #: from -> to. A move that is not here raises; DONE_BY_HAND has no way out.
 MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
     {
-        # a match was found or chosen · a person took it over
-        State.WAITING: frozenset({State.PENDING, State.PARKED, State.DONE_BY_HAND}),
+        # a match was found or chosen · may be there already (a restored database) · a person took it over
+        State.WAITING: frozenset({State.PENDING, State.UNKNOWN, State.PARKED, State.DONE_BY_HAND}),
         # about to be sent · nobody has this number · may be there already (an old database was restored)
         State.PENDING: frozenset(
             {State.INTENT, State.WAITING, State.UNKNOWN, State.PARKED, State.DONE_BY_HAND}
@@ -55,8 +55,8 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         State.WRITTEN: frozenset({State.VERIFIED, State.REMOVING, State.PARKED, State.DONE_BY_HAND}),
         # the old note is gone · it may not be removed
         State.REMOVING: frozenset({State.VERIFIED, State.PARKED}),
-        # moved to another record: the next generation · a later check did not find it
-        State.VERIFIED: frozenset({State.PENDING, State.PARKED}),
+        # moved: the next generation is written, or searched for (a restored database) · gone later
+        State.VERIFIED: frozenset({State.PENDING, State.UNKNOWN, State.PARKED}),
         # sent again, as far as its outcome allows (`outbox.retry`) · done by a person
         State.PARKED: frozenset(
             {State.PENDING, State.UNKNOWN, State.WRITTEN, State.REMOVING, State.WAITING, State.DONE_BY_HAND}

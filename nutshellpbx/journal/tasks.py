@@ -6,9 +6,9 @@ import time
 from uuid import UUID
 
 from celery import shared_task
-from django.utils import timezone
 
-from nutshellpbx.journal import addressee, delivery, outbox, workers
+from nutshellpbx import doorbell
+from nutshellpbx.journal import addressee, box, clock, delivery, outbox, restored, workers
 
 #: One message's worth of work: then others get their turn.
 AT_MOST_S = 20.0
@@ -30,25 +30,26 @@ def deliver(entry_id: str) -> None:
 def due() -> list[str]:
     """For the sweeper of the slow queue: the ids of the entries that somebody should look at now.
 
-    It also frees what dead workers left, and every few seconds sends what was parked for want of a right.
+    It also heeds the clock, frees what dead workers left, and every few seconds looks whether the database
+    was restored and sends what was parked for want of a right. A box whose writer is held leaves all as it
+    is: another one may be at it.
     """
     global _woken_at
-    now = timezone.now()
+    clock.heed()
+    if box.hold() is not None:
+        return []
+    now = clock.now()
     outbox.reap(now=now)
     if time.monotonic() - _woken_at >= WAKE_EVERY_S:
         _woken_at = time.monotonic()
+        restored.check(now=now)
         addressee.wake(now=now)
     return outbox.due(now=now)
 
 
 def work_off(*, at_most_s: float = AT_MOST_S) -> int:
     """Deliver what is due, the oldest first, until nothing is left or the time is up. How many."""
-    seen: list[str] = []
-    end = time.monotonic() + at_most_s
-    while time.monotonic() < end:
-        waiting = outbox.due(now=timezone.now(), limit=1, besides=seen)
-        if not waiting:
-            break
-        seen.append(waiting[0])
-        delivery.deliver(entry_id=waiting[0], worker=workers.worker_name())
-    return len(seen)
+    count = delivery.work_off(worker=workers.worker_name(), at_most_s=at_most_s)
+    if count and (waiting := outbox.due(now=clock.now(), limit=1)):
+        doorbell.ring(task=outbox.TASK, ids=waiting, queue="slow")
+    return count

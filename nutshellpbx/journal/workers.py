@@ -7,6 +7,8 @@ import socket
 from functools import lru_cache
 from pathlib import Path
 
+from nutshellpbx.journal import box
+
 _PROC = Path("/proc")
 
 
@@ -19,6 +21,8 @@ def is_dead(name: str) -> bool:
     """Whether the process of that name has certainly ended; False for one that cannot be seen from here."""
     place, _, rest = name.rpartition(":")
     place, _, process_id = place.rpartition(":")
+    if "" in place.split(":"):
+        return False  # a place that could not be told is nowhere for certain
     return place == _place() and _PROC.joinpath("self").exists() and _start_of(process_id) != rest
 
 
@@ -28,13 +32,18 @@ def _name_of(process_id: int) -> str:
 
 
 def _place() -> str:
-    """This box since its last start, as far as its processes can see each other."""
+    """This box since its last start, as far as its processes can see each other.
+
+    A virtual machine that was cloned while it ran has the same name and boot; only its network card differs.
+    """
     boot = _read(_PROC / "sys/kernel/random/boot_id")[:8]
+    machine = box.this_machine()
+    which = machine.digest[:6] + "".join(machine.cards)[:6]
     try:
         namespace = str((_PROC / "self/ns/pid").readlink()).strip("pid:[]")
     except OSError:
         namespace = ""
-    return f"{socket.gethostname()[:40].replace(':', '-')}:{boot}:{namespace}"
+    return f"{socket.gethostname()[:40].replace(':', '-')}-{which}:{boot}:{namespace}"
 
 
 def _start_of(process_id: str) -> str:

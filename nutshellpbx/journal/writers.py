@@ -1,28 +1,24 @@
-"""One writer at a time for each credential, and what it learns: how the CRM fares, how slow its search is."""
+"""One writer at a time for each credential: its row, which all processes share, and the turn that one has."""
 
 from __future__ import annotations
 
-import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from django.db.models import F, Max, Q
+from django.db.models import F, Q
 
+from nutshellpbx.crm.adapter import Adapter, SignIn, SlowDown
 from nutshellpbx.crm.models import Credential
-from nutshellpbx.journal.models import Writer
+from nutshellpbx.faults import Fault, TryLater
+from nutshellpbx.journal import breaker, points
+from nutshellpbx.journal.models import Entry, Reason, Writer
+from nutshellpbx.journal.pace import PATIENCE_S, Pace
+from nutshellpbx.journal.states import AT_WORK, State
 
-#: No adapter waits longer than this for the answer to a write.
-SEND_TIMEOUT_S = 20.0
-QUIET_AT_LEAST_S = 10.0
-
-BACK_OFF_BASE_S = 1.0
-BACK_OFF_CAP_S = 900.0
-#: A credential that fails is tried again at least so often, with one entry: so a CRM that is back is noticed.
-PROBE_EVERY_S = 60.0
-#: The CRM's own word is obeyed, up to a day: more is a mistake of its own.
-RETRY_AFTER_CAP_S = 86_400.0
-
-_dice = random.SystemRandom()
+#: How a worker waits in place; tests and faster clocks put something else here.
+nap: Callable[[float], None] = time.sleep
 
 
 def take(*, credential: Credential, worker: str, now: datetime, lease_s: float) -> Writer | None:
@@ -36,55 +32,168 @@ def take(*, credential: Credential, worker: str, now: datetime, lease_s: float) 
     if not taken:
         return None
     writer.refresh_from_db()
+    points.reach("after_take")
     return writer
 
 
 def keep(*, writer: Writer, now: datetime, lease_s: float) -> bool:
-    """Stay the writer for a while longer; False when somebody else is by now."""
+    """Stay the writer for a while longer, and keep its pace; False when somebody else is by now."""
     mine = Writer.objects.filter(pk=writer.pk, turn=writer.turn).exclude(held_by="")
-    return bool(mine.update(held_until=now + timedelta(seconds=lease_s)))
+    return bool(mine.update(held_until=now + timedelta(seconds=lease_s), **pace_fields(writer)))
 
 
-def give_back(*, writer: Writer, now: datetime, worked: bool, retry_after_s: float | None = None) -> None:
-    """Let others write; after a failure nobody does for a while, growing with each failure in a row."""
-    failures = 0 if worked else writer.failures + 1
-    not_before = None if worked else now + timedelta(seconds=pause_s(failures, retry_after_s))
-    Writer.objects.filter(pk=writer.pk, turn=writer.turn).update(
-        held_by="", held_until=None, failures=failures, not_before=not_before
-    )
+def give_back(
+    *,
+    writer: Writer,
+    now: datetime,
+    worked: bool | None,
+    retry_after_s: float | None = None,
+    pause_s: float | None = None,
+) -> None:
+    """Let others write; after a failure nobody does for a while, growing with each failure in a row.
+
+    `worked` is None when the CRM was not asked or asked for peace: that says nothing about its health, and
+    `pause_s` alone says how long this credential rests.
+    """
+    fields = {"held_by": "", "held_until": None, **pace_fields(writer)}
+    if worked is True:
+        fields |= {"failures": 0, "not_before": None}
+    elif worked is False:
+        failures = writer.failures + 1
+        rest_s = breaker.pause_s(failures, retry_after_s)
+        fields |= {"failures": failures, "not_before": now + timedelta(seconds=rest_s)}
+    if pause_s is not None:
+        fields["not_before"] = now + timedelta(seconds=pause_s)
+    points.reach("before_give_back")
+    Writer.objects.filter(pk=writer.pk, turn=writer.turn).update(**fields)
+    points.reach("after_give_back")
 
 
-def pause_s(failures: int, retry_after_s: float | None) -> float:
-    """How long a credential waits after so many failures in a row, in seconds."""
-    if retry_after_s is not None:
-        return min(max(retry_after_s, 0.0), RETRY_AFTER_CAP_S)
-    return min(back_off_s(failures), PROBE_EVERY_S)
+def release_waiting(*, credential: Credential, now: datetime) -> int:
+    """The CRM is back: what waited because it was away is due at once, the oldest first. How many.
+
+    Entries that nobody could search for while it was away go on as well.
+    """
+    mine = Entry.objects.filter(credential=credential, claimed_by="")
+    waiting = mine.filter(state__in=AT_WORK, failures__gt=0, not_before__gt=now)
+    count = waiting.update(not_before=now, failures=0) if waiting.exists() else 0
+    parked = mine.filter(state=State.PARKED, reason=Reason.OUTCOME_UNKNOWN, outcome="unknown")
+    if parked.exists():
+        count += parked.update(
+            state=State.UNKNOWN, not_before=now, failures=0, absent_count=0, reason="", reason_title="",
+            next_step="", parked_at=None, updated_at=now,
+        )  # fmt: skip
+    return count
 
 
-def back_off_s(failures: int, retry_after_s: float | None = None) -> float:
-    """How long an entry waits after so many failures in a row, in seconds: full jitter after Retry-After."""
-    ceiling = min(BACK_OFF_CAP_S, BACK_OFF_BASE_S * 2.0 ** min(failures, 20))
-    asked_for = min(max(retry_after_s or 0.0, 0.0), RETRY_AFTER_CAP_S)
-    return asked_for + _dice.uniform(0.0, ceiling)
+def pace_of(writer: Writer) -> Pace:
+    """The request budget as the row has it."""
+    return Pace(writer.rate, writer.ceiling, writer.tokens, writer.filled_at)
 
 
-def learn_lag(*, credential: Credential, lag: timedelta, now: datetime) -> None:
-    """Remember how long it took from a write until its marker was found."""
-    lag_ms = max(0, lag // timedelta(milliseconds=1))
-    Writer.objects.get_or_create(credential=credential)
-    rows = Writer.objects.filter(credential=credential)
-    rows.update(last_lag_ms=lag_ms, lag_at=now, is_blind=False)
-    rows.filter(worst_lag_ms__lt=lag_ms).update(worst_lag_ms=lag_ms)
+def pace_fields(writer: Writer) -> dict[str, object]:
+    """The request budget as the row keeps it."""
+    names = ("rate", "ceiling", "tokens", "filled_at", "throttled_at")
+    return {name: getattr(writer, name) for name in names}
 
 
-def learn_blindness(*, credential: Credential, now: datetime) -> None:
-    """Remember that a note which surely stands there could not be found: finding nothing proves nothing."""
-    Writer.objects.get_or_create(credential=credential)
-    Writer.objects.filter(credential=credential).update(is_blind=True, lag_at=now)
+@dataclass(slots=True)
+class Turn:
+    """A writer's turn: its row, the opened way into the CRM, and what it has learnt of the CRM so far.
 
+    `is_over` says that nothing more is to be asked in this turn, `is_back` that the CRM was away until now.
+    `unseen` counts what it verified and nobody looked for yet.
+    """
 
-def quiet_period(*, crm_id: UUID) -> timedelta:
-    """How long after an unclear outcome a search in this CRM tells the truth."""
-    rows = Writer.objects.filter(credential__crm_id=crm_id)
-    worst_ms = rows.aggregate(worst=Max("worst_lag_ms"))["worst"] or 0
-    return timedelta(seconds=max(QUIET_AT_LEAST_S, SEND_TIMEOUT_S + 2 * worst_ms / 1000))
+    writer: Writer
+    credential: Credential
+    adapter: Adapter
+    as_: SignIn
+    now: Callable[[], datetime]
+    pace: Pace = field(init=False)
+    worked: bool | None = None
+    is_over: bool = False
+    retry_after_s: float | None = None
+    pause_s: float | None = None
+    is_back: bool = False
+    unseen: int = 0
+    looked_at: float = field(default_factory=time.monotonic)
+    _asked: int = 0
+
+    def __post_init__(self) -> None:
+        self.pace = pace_of(self.writer)
+        self.adapter.before_request = self.spend
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether the next thing done is the one that tells whether the CRM is back."""
+        return self.writer.failures >= breaker.OPEN_AFTER
+
+    def wait_s(self, *, requests: int, now: datetime) -> float:
+        """Seconds that the budget makes so many requests wait, beyond what is waited out in place; else 0.
+
+        A longer wait ends the turn: it stands in the row, where nobody sits it out.
+        """
+        wait_s = self.pace.wait_s(requests=requests, now=now)
+        self._keep_pace()
+        if wait_s <= PATIENCE_S:
+            return 0.0
+        self.is_over, self.pause_s = True, wait_s
+        return wait_s
+
+    def spend(self) -> None:
+        """Take one request's token, and wait until it may be sent."""
+        wait_s = self.pace.take(now=self.now())
+        self._asked += 1
+        self._keep_pace()
+        if wait_s > 0:
+            nap(min(wait_s, PATIENCE_S))
+
+    def pay(self, *, requests: int) -> None:
+        """Take the tokens of requests that were sent already, as far as there are any: no debt is left."""
+        self.pace.wait_s(requests=0, now=self.now())
+        self.pace.tokens = max(min(self.pace.tokens, 0.0), self.pace.tokens - requests)
+        self._keep_pace()
+
+    def went_well(self, *, now: datetime) -> None:
+        """The CRM answered: a little faster, and what waited for it goes on."""
+        self.pace.went_well(requests=self._asked)
+        self._asked = 0
+        self.worked = True
+        if self.is_probe:
+            self.pace.after_outage()
+            release_waiting(credential=self.credential, now=now)
+            self.is_back = True
+        self.writer.failures = 0
+        self._keep_pace()
+
+    def failed(self, fault: Fault, *, now: datetime) -> None:
+        """The CRM is away or wants peace: this credential's other entries wait as well."""
+        self._asked = 0
+        self.is_over = True
+        retry_after_s = fault.retry_after_s if isinstance(fault, TryLater) else None
+        if isinstance(fault, SlowDown):
+            self.pace.told_to_slow_down()
+            self.writer.throttled_at = now
+            self.worked = None
+            own_s = 1.0 / self.pace.rate
+            self.pause_s = breaker.pause_s(1, retry_after_s) if retry_after_s is not None else own_s
+        else:
+            self.worked, self.retry_after_s = False, retry_after_s
+        self._keep_pace()
+
+    def end(self, *, now: datetime) -> None:
+        """Give the turn back."""
+        self.adapter.before_request = None
+        give_back(
+            writer=self.writer,
+            now=now,
+            worked=self.worked,
+            retry_after_s=self.retry_after_s,
+            pause_s=self.pause_s,
+        )
+
+    def _keep_pace(self) -> None:
+        pace, writer = self.pace, self.writer
+        writer.rate, writer.ceiling = pace.rate, pace.ceiling
+        writer.tokens, writer.filled_at = pace.tokens, pace.at

@@ -175,8 +175,8 @@ class Demo:
                 talk_s=4.0,
             )
             return
+        from nutshellpbx.lab.asterisk.dialled import DIRECT
         from nutshellpbx.lab.asterisk.phones import Answers, Caller
-        from nutshellpbx.lab.asterisk.stories import DIRECT
 
         self._asterisk.set_phone(EXTENSION, Answers(after_ms=3000))
         self._asterisk.call(DIRECT, Caller(number=caller["number"].lstrip("+"), name="", talk_ms=4000)).wait(

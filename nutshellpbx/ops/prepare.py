@@ -7,6 +7,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.management import call_command
 
+from nutshellpbx.journal import box, clock, restored
+
 
 def prepare(*, say: Callable[[str], None]) -> None:
     """Make keys and tables that are missing; `say` gets a line for each step."""
@@ -18,3 +20,7 @@ def prepare(*, say: Callable[[str], None]) -> None:
     if not settings.NUTSHELLPBX_ONE_DATABASE:
         call_command("migrate", database="index", verbosity=0, interactive=False)
     call_command("createcachetable", verbosity=0)
+    say("journal")
+    clock.heed()
+    if box.hold() is None and restored.check(now=clock.now()):
+        say("the database was restored: notes are searched for before they are written")

@@ -21,10 +21,12 @@ from nutshellpbx.redact import Secret
 CONNECTORS: Mapping[str, str] = {
     "asterisk": "nutshellpbx.pbx.asterisk.connector.AsteriskConnector",
     "webhook": "nutshellpbx.pbx.webhook.connector.WebhookConnector",
+    "zammad": "nutshellpbx.pbx.zammad.connector.ZammadConnector",
 }
 
 
 Known = TypeVar("Known")
+Recalled = TypeVar("Recalled", covariant=True)
 Message = TypeVar("Message", contravariant=True)
 
 
@@ -50,11 +52,22 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class SeenExtension:
-    """An extension that the phone system says it has."""
+    """An extension that the phone system says it has, or that was entered here; `name` and `email` are its
+    owner's where it has one.
+    """
 
     number: str
     name: str = ""
     email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLeg:
+    """A live leg of a live call, as it was taken in before: it waits for an answer, or it talks."""
+
+    uid: str
+    extension: str = ""
+    is_talking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,7 @@ class HookRequest:
     headers: Mapping[str, str]  # keys in lower case
     body: bytes
     remote: str = ""
+    token: str = ""  # what stands behind the hook's address
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +161,22 @@ class Posted(Protocol):
 
     def read(self, request: HookRequest) -> list[HookMessage]:
         """The messages of a verified request; raises `Rejected` whose `detail` names the bad field."""
+        ...
+
+
+class Recalling(Protocol[Recalled]):
+    """The part of a posted-to connector whose messages say too little to be understood one by one."""
+
+    def call_of(self, message: HookMessage) -> str:
+        """The `call_uid` that a message is about; raises `Rejected`."""
+        ...
+
+    def recall(
+        self, message: HookMessage, *, lines: Sequence[SeenExtension], legs: Sequence[KnownLeg], now: datetime
+    ) -> Recalled:
+        """The picture that `translate` needs for this message, from what the admin chose (read from the
+        database), the extensions that were entered here and the live legs of the message's call.
+        """
         ...
 
 

@@ -95,6 +95,33 @@ class Refusal(models.Model):
         return f"{self.pbx_id} {self.reason}: {self.count}"
 
 
+class Alias(models.Model):
+    """What a phone system calls one of its extensions by: a person's name, or a number that is not the
+    extension's own. Without an extension it waits for the admin to say whose it is.
+    """
+
+    class Kind(models.TextChoices):
+        ANSWERING = "answering", _("Answering number")
+        USER = "user", _("User")
+        NUMBER = "number", _("Dialled number")
+
+    pbx = models.ForeignKey(Pbx, on_delete=models.CASCADE, related_name="aliases")
+    kind = models.CharField(max_length=12, choices=Kind)
+    key = models.CharField(max_length=120, help_text="What is compared: lower case, digits of a number.")
+    text = models.CharField(max_length=120, help_text="As it came, for people.")
+    extension = models.CharField(_("Extension"), max_length=20, blank=True)
+    seen_at = models.DateTimeField()
+    chosen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["kind", "key"]
+        constraints = [models.UniqueConstraint(fields=["pbx", "kind", "key"], name="one_alias_per_key")]
+        indexes = [models.Index(fields=["pbx", "-seen_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.text}"
+
+
 class Command(models.Model):
     """Something that a PBX's own listener shall do: short-lived, carried out at most once.
 

@@ -20,6 +20,15 @@ class Company(models.Model):
         CARD = "card", _("Show a quiet card until somebody answers")
         OPEN = "open", _("Open the page for everybody on ring")
 
+    class EntryOwner(models.TextChoices):
+        LONGEST = "longest", _("Who spoke longest")
+        FIRST = "first", _("Who answered first")
+        LAST = "last", _("Who answered last")
+
+    class QuietShows(models.TextChoices):
+        CARD = "card", _("A quiet card, no page")
+        NOTHING = "nothing", _("Nothing")
+
     name = models.CharField(_("Company"), max_length=120, default="")
     country = models.CharField(_("Country"), max_length=2, default="US")
     time_zone = models.CharField(_("Time zone"), max_length=64, default="UTC")
@@ -28,6 +37,21 @@ class Company(models.Model):
     group_policy = models.CharField(
         _("Ring groups and queues"), max_length=8, choices=GroupPolicy, default=GroupPolicy.CARD
     )
+    entry_owner = models.CharField(
+        _("The entry belongs to"), max_length=8, choices=EntryOwner, default=EntryOwner.LONGEST
+    )
+    never_log_numbers = models.JSONField(_("Never journal"), default=list, blank=True)
+    never_pop_numbers = models.JSONField(_("Never show"), default=list, blank=True)
+    quiet_hours = models.JSONField(
+        _("Quiet hours"),
+        default=list,
+        blank=True,
+        help_text='[{"days": [0], "from": "18:00", "to": "8:00"}]',
+    )
+    quiet_shows = models.CharField(
+        _("In quiet hours"), max_length=8, choices=QuietShows, default=QuietShows.CARD
+    )
+    note_texts = models.JSONField(_("Texts of the notes"), default=dict, blank=True)
     index_fresh_minutes = models.PositiveIntegerField(default=15)
     locks = models.JSONField(default=list, blank=True)
 
@@ -180,6 +204,9 @@ class Preferences(models.Model):
     )
     lookup = models.CharField(  # noqa: DJ001 -- null follows the company
         _("Contact Lookup"), max_length=20, choices=Lookup, null=True, blank=True
+    )
+    quiet_hours = models.JSONField(
+        _("Quiet hours"), null=True, blank=True, help_text="As the company's; null follows the company."
     )
     changed_at = models.DateTimeField(auto_now=True)
 

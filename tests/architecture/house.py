@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     ("faults", "phone", "redact", "wire", "fields"),
     ("outbound", "doorbell"),
+    ("audit",),
     ("vault",),
     ("pbx",),
     ("people",),

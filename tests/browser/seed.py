@@ -16,9 +16,11 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402
 
+from nutshellpbx.audit import book  # noqa: E402
 from nutshellpbx.calls.models import Call  # noqa: E402
-from nutshellpbx.crm.models import Crm  # noqa: E402
+from nutshellpbx.crm.models import Crm, IndexedCard  # noqa: E402
 from nutshellpbx.desktop.models import Device, Pairing  # noqa: E402
+from nutshellpbx.journal.models import Attempt, Entry, Proving  # noqa: E402
 from nutshellpbx.people.links import OneTimeLink, make_link  # noqa: E402
 from nutshellpbx.people.models import Extension, User  # noqa: E402
 from tests.dashboard.office import (  # noqa: E402
@@ -27,6 +29,7 @@ from tests.dashboard.office import (  # noqa: E402
     make_call,
     make_card,
     make_device,
+    make_entry,
     make_extension,
     make_key,
     make_morning,
@@ -88,8 +91,77 @@ def fill() -> dict[str, str]:
         "user": str(office.owner.pk),
         "invitation": make_link(purpose=OneTimeLink.Purpose.INVITATION, user=office.colleague, now=now),
         **{f"call_{name}": str(call.pk) for name, call in office.calls.items()},
+        **{f"entry_{name}": str(entry.pk) for name, entry in _make_ledger(office).items()},
         **links,
     }
+
+
+def _make_ledger(office: Office) -> dict[str, Entry]:
+    """More entries than one page shows, some acts in the audit book, and a proof that has run."""
+    now = timezone.now()
+    entries = {
+        name: Entry.objects.get(call_key=office.calls[name].key) for name in ("known", "missed", "parked")
+    }
+    names = ("Lena Ostrow", "Edwin Achterberg", "Marten Rooij", "Hazelby School Trust", "Sofia Arandt")
+    for place in range(60):
+        call = make_call(office, f"old{place}", at=now - timedelta(hours=5, minutes=13 * place))
+        make_entry(office, call, card_name=names[place % len(names)], card_id=f"{300 + place}-contacts")
+    call = make_call(office, "unclear", at=now - timedelta(hours=2, minutes=20), talked_s=340)
+    entries["unclear"] = make_entry(
+        office,
+        call,
+        state="parked",
+        card_name="Ana Belmonte",
+        ref_id="",
+        outcome="unknown",
+        reason="outcome_unknown",
+        reason_title="Nobody can tell whether this note was written: Nutshell did not answer in time",
+        next_step="We go on looking. If you find it in the CRM, mark it as done by hand.",
+        parked_at=now,
+        attempt=4,
+    )
+    Attempt.objects.create(
+        entry=entries["unclear"],
+        number=2,
+        kind="search",
+        generation=1,
+        started_at=now - timedelta(hours=2),
+        ended_at=now - timedelta(hours=2) + timedelta(seconds=3),
+        outcome="unsent",
+        title="Nutshell could not be searched for the note",
+        asked="[npbx 7Q2K-9F4M-XD3B-R-1]",
+        answered="504 Gateway Time-out",
+        ways=[
+            {"way": "events", "outcome": "unanswered", "reason": "Nutshell did not answer in time"},
+            {"way": "newest notes", "outcome": "unanswered", "reason": "not everything could be seen"},
+        ],
+    )
+    what = f"entry:{entries['unclear'].pk}"
+    book.record(act="entry.sent_again", by=office.admin, what=what, detail={"was": "parked"}, now=now)
+    changed = {"changed": {"longer_than": [3, 5]}}
+    book.record(act="setting.default_changed", by=office.admin, what="company", detail=changed, now=now)
+    Proving.objects.create(
+        kind="hourly",
+        since=now - timedelta(days=1),
+        until=now - timedelta(minutes=12),
+        started_at=now - timedelta(minutes=12),
+        ended_at=now - timedelta(minutes=11),
+        calls=412,
+        left_out={"internal": 9, "private": 5},
+        entries=398,
+        terms={"verified": 398},
+        asked=398,
+    )
+    for number, name in enumerate(names):
+        IndexedCard.objects.create(
+            crm_id=office.crm.pk,
+            table="contacts",
+            record_id=f"{300 + number}-contacts",
+            name=name,
+            company="Corvane Bearings",
+            digest=b"0",
+        )
+    return entries
 
 
 def one_more(purpose: str) -> str:

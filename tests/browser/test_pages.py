@@ -10,7 +10,10 @@ PAGES = {
         /admin /menu /nowhere
         /admin/calls /admin/calls?q=zzz /admin/calls/{call_known} /admin/calls/{call_several}
         /admin/calls/{call_hostile} /admin/calls/{call_live}
-        /admin/journal /admin/journal?show=parked
+        /admin/journal /admin/journal?show=parked /admin/journal?q=zzz
+        /admin/journal/{entry_known} /admin/journal/{entry_unclear} /admin/journal/{entry_unclear}?find=Lena
+        /admin/journal/{entry_unclear}?find=Lena&to=300-contacts
+        /admin/audit /admin/audit?act=proof&by=-
         /admin/extensions /admin/extensions/add
         /admin/users /admin/users/add /admin/users/{user}
         /admin/phone-systems /admin/phone-systems/add /admin/phone-systems/add/webhook
@@ -53,7 +56,9 @@ def test_page_is_fit_to_be_seen(who, path, site, signed_in):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/admin/extensions", "/admin/calls/{call_known}", "/admin/journal"])
+@pytest.mark.parametrize(
+    "path", ["/admin/extensions", "/admin/calls/{call_known}", "/admin/journal", "/admin/audit"]
+)
 def test_high_contrast_is_fit_to_be_seen_too(path, theme, site, signed_in):
     page = signed_in("admin")
     page.emulate_media(color_scheme=theme, contrast="more")

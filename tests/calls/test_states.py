@@ -9,20 +9,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nutshellpbx.calls.effects import Close, Correct, Effect, Present, Withdraw
 from nutshellpbx.calls.states import (
     LEGS,
     SPEAKS,
     WAITS,
     CallPicture,
-    Close,
-    Effect,
     LegState,
-    Present,
-    Withdraw,
     hear,
     limit_of,
     time_out,
-    who_spoke,
 )
 from nutshellpbx.pbx.events import CallEvent, Cause, Direction, Kind
 
@@ -62,7 +58,8 @@ def test_an_answered_call_shows_on_ring_and_answer_and_closes_once() -> None:
         event(Kind.ENDED, s=64),
     )
     assert effects == [Present("101", "ring"), Present("101", "answer"), Withdraw("101"), Close()]
-    assert call.legs[0].talked_s == 60
+    leg = call.legs[0]
+    assert (leg.answered_at, leg.ended_at) == (START + timedelta(seconds=4), START + timedelta(seconds=64))
     assert not call.is_live
 
 
@@ -94,18 +91,6 @@ def test_the_end_of_the_call_ends_legs_that_were_forgotten() -> None:
     assert effects[-2:] == [Withdraw("101"), Close()]
     assert [leg.state for leg in call.legs] == [LegState.OVER]
     assert call.legs[0].cause == Cause.GAVE_UP
-
-
-def test_the_one_who_spoke_longest_comes_first() -> None:
-    call, _effects = play(
-        event(Kind.ANSWERED, "101"),
-        event(Kind.ENDED, "101", s=10),
-        event(Kind.ANSWERED, "102", s=10),
-        event(Kind.ENDED, "102", s=90),
-        event(Kind.RINGING, "103", s=90),
-        event(Kind.ENDED, s=91),
-    )
-    assert [leg.uid for leg in who_spoke(call.legs)] == ["102", "101"]
 
 
 def test_an_internal_call_that_is_turned_outside_becomes_an_outside_call() -> None:
@@ -233,3 +218,46 @@ def test_a_silent_call_waits_as_long_as_its_state_allows() -> None:
     ringing, _ = play(event(Kind.RINGING, "101"))
     over, _ = play(event(Kind.ENDED, "101", cause=Cause.HUNG_UP))
     assert limit_of(over) < limit_of(ringing) < limit_of(talking)
+
+
+def test_an_end_that_overtakes_its_call_waits_for_it_and_shows_nothing() -> None:
+    call, effects = play(
+        event(Kind.ENDED, s=64, cause=Cause.HUNG_UP),
+        event(Kind.RINGING, "101", number="+13125550142"),
+        event(Kind.ENDED, s=64, cause=Cause.HUNG_UP),
+        event(Kind.ANSWERED, "101", s=4),
+        event(Kind.UPDATED, s=5, number="+13125550143"),
+    )
+    assert effects == []
+    assert time_out(call, START + timedelta(seconds=80))[1] == []
+    call, effects = time_out(call, START + timedelta(seconds=85))
+    assert Close() in effects
+    assert (call.number, call.ended_at) == ("+13125550143", START + timedelta(seconds=64))
+    assert [(leg.answered_at, leg.ended_at) for leg in call.legs] == [
+        (START + timedelta(seconds=4), START + timedelta(seconds=64))
+    ]
+
+
+def test_a_call_of_which_only_the_end_is_ever_heard_ends_soon() -> None:
+    call, _effects = play(event(Kind.ENDED, s=10))
+    assert time_out(call, START + timedelta(seconds=31), tells_end=True)[1] == [Close()]
+
+
+def test_a_withheld_number_keeps_no_call_waiting() -> None:
+    _call, effects = play(event(Kind.RINGING, "101"), event(Kind.ENDED, s=9))
+    assert Close() in effects
+
+
+def test_a_ring_that_is_heard_of_after_an_empty_call_was_closed_corrects_it() -> None:
+    call, _effects = play(event(Kind.ENDED, s=10))
+    call, _effects = time_out(call, START + timedelta(minutes=1))
+    call, effects, _late = hear(call, event(Kind.RINGING, "101", s=2, number="+13125550142"))
+    assert effects == [Correct()]
+    assert (call.number, call.is_live, call.legs[0].state) == ("+13125550142", False, LegState.OVER)
+    call, effects, _late = hear(call, event(Kind.ANSWERED, "101", s=4))
+    assert (effects, call.legs[0].answered_at) == ([Correct()], START + timedelta(seconds=4))
+    assert hear(call, event(Kind.RINGING, "102", s=2))[1] == []
+
+
+def test_an_end_closes_at_once_where_the_phone_system_tells_all_in_order() -> None:
+    assert hear(CallPicture(), event(Kind.ENDED), tells_end=True)[1] == [Close()]

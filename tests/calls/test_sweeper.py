@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,14 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from nutshellpbx.calls import sweeper
 from nutshellpbx.calls.sweeper import Sweeper
+from nutshellpbx.crm.models import Crm
+from nutshellpbx.journal import clock
+from nutshellpbx.journal import tasks as journal_tasks
+from nutshellpbx.journal.models import Entry, Proving
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -132,9 +138,36 @@ def test_work_that_cannot_be_listed_does_not_hide_other_work(monkeypatch: pytest
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_look_at_an_empty_desk_writes_nothing() -> None:
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_look_at_an_empty_desk_writes_nothing(is_used: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     looking = Sweeper(queues=frozenset({"slow", "pop"}))
+    if is_used:
+        prove_an_entry()
+    # the first look ever enters the machine; from then on its row is touched once a minute (journal/clock.py)
+    clock.forget()
+    looking.look()
+    # another process looks, with the turn of all that is not done every second
+    clock.forget()
+    monkeypatch.setattr(journal_tasks, "_woken_at", float("-inf"))
     with CaptureQueriesContext(connection) as queries:
         looking.look()
     wrote = [query["sql"] for query in queries if not query["sql"].startswith("SELECT")]
     assert wrote == []
+
+
+def prove_an_entry() -> None:
+    """A house with a note that was written long ago, and with its proofs done."""
+    now = timezone.now()
+    crm = Crm.objects.create(kind="nutshell", name="Nutshell", settings={"address": "https://a.example"})
+    Entry.objects.create(
+        crm=crm,
+        call_key="k",
+        state="verified",
+        outcome="written",
+        marker="m",
+        ref_id="1",
+        not_before=None,
+        **dict.fromkeys(("happened_at", "trying_since", "created_at", "updated_at"), now - timedelta(days=1)),
+    )
+    for kind in Proving.Kind.HOURLY, Proving.Kind.NIGHTLY:
+        Proving.objects.create(kind=kind, since=now, until=now, started_at=now, ended_at=now)

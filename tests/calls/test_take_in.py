@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -97,7 +99,7 @@ def test_only_the_one_who_answered_keeps_the_call_of_a_group(office: Office) -> 
     office.say(Kind.ENDED, s=60)
     entry = Entry.objects.get()
     assert entry.user == office.colleague
-    assert "Olga Owner (101) rang 0:06, a colleague answered" in entry.text
+    assert "rang in the group Sales 6 s; Olga Owner (101) rang 6 s, a colleague answered; Carl" in entry.text
     assert Pop.objects.get(leg__number="101").state == Pop.State.WITHDRAWN
 
 
@@ -227,3 +229,57 @@ def test_a_later_change_of_owner_moves_no_call(office: Office) -> None:
     Extension.objects.filter(number="101").update(owner=office.colleague)
     office.say(Kind.ENDED, s=5)
     assert Entry.objects.get().user == office.owner
+
+
+#: The end says neither whose it is nor who called.
+TOLD: tuple[tuple[Kind, str, int, dict[str, Any]], ...] = (
+    (Kind.RINGING, "101", 0, {}),
+    (Kind.ANSWERED, "101", 6, {}),
+    (Kind.ENDED, "", 66, {"number": "", "direction": Direction.UNKNOWN}),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_call_whose_events_come_in_any_order_is_one_answered_call(
+    office: Office, order: tuple[int, ...]
+) -> None:
+    for place in order:
+        kind, extension, s, more = TOLD[place]
+        office.say(kind, extension, s=s, **more)
+    flow.end_silent_calls(now=START + timedelta(seconds=120))
+    entry = Entry.objects.get()
+    assert (entry.user, entry.number) == (office.owner, CUSTOMER)
+    assert "Answered incoming call from +1 312-555-0142 to Olga Owner (101) (1:00)" in entry.text
+    assert (Call.objects.get().state, Call.objects.get().left_out) == (Call.State.ENDED, "")
+
+
+def test_an_end_that_comes_first_shows_nothing_of_what_comes_after_it(office: Office) -> None:
+    office.say(Kind.ENDED, s=66, number="")
+    office.say(Kind.RINGING, "101")
+    office.say(Kind.ANSWERED, "101", s=6)
+    assert pops() == []
+
+
+def test_a_call_that_is_told_minutes_after_its_end_is_kept_all_the_same(office: Office) -> None:
+    office.say(Kind.ENDED, s=66, number="")
+    assert flow.end_silent_calls(now=START + timedelta(seconds=90)) == 1
+    assert why_left_out() == Call.LeftOut.NEVER_LOG
+    office.say(Kind.RINGING, "101")
+    assert "Missed call from +1 312-555-0142 to Olga Owner (101)" in Entry.objects.get().text
+    office.say(Kind.ANSWERED, "101", s=6)
+    assert "to Olga Owner (101) (1:00)" in Entry.objects.get().text
+    assert (Call.objects.count(), why_left_out(), pops()) == (1, "", [])
+
+
+def test_a_call_that_is_told_late_and_concerns_nobody_says_why(office: Office) -> None:
+    office.say(Kind.ENDED, s=66, number="")
+    flow.end_silent_calls(now=START + timedelta(seconds=90))
+    office.say(Kind.RINGING, "999")
+    assert why_left_out() == Call.LeftOut.NO_EXTENSION
+
+
+def test_an_id_that_starts_again_while_an_empty_call_waits_is_a_new_call(office: Office) -> None:
+    office.say(Kind.ENDED, s=0, number="")
+    office.say(Kind.RINGING, "101", s=61)
+    assert Call.objects.count() == 2
+    assert pops() == [("101", "ring")]

@@ -322,6 +322,8 @@ def make_morning(office: Office) -> Office:
         make_card("7-accounts", "Pennarrow Clinics", table="accounts"),
     ]
     make_answer(office, call, clinics)
+    waits = {"card_name": "", "ref_id": "", "marker": "", "attempt": 0, "reason": "several"}
+    make_entry(office, call, state="waiting", reason_title="3 records have this number.", **waits)
     call = office.calls["parked"] = make_call(office, "a4", at=now - timedelta(hours=2), talked_s=185)
     make_answer(office, call, [make_card("40-contacts", "Gregor Falk", company="Lumbrick Interiors")])
     make_entry(
@@ -343,6 +345,7 @@ def make_morning(office: Office) -> Office:
         e164="",
         name=HOSTILE,
         talked_s=None,
+        left_out="never_log",
     )
     make_answer(office, call, [], result="unavailable")
     office.calls["out"] = make_call(
@@ -356,7 +359,9 @@ def make_morning(office: Office) -> Office:
     office.calls["live"] = make_call(
         office, "a7", at=now - timedelta(seconds=20), talked_s=None, rang_s=20, state=Call.State.LIVE
     )
-    office.calls["colleague's"] = make_call(office, "a8", at=now - timedelta(hours=4), user=office.colleague)
+    office.calls["colleague's"] = make_call(
+        office, "a8", at=now - timedelta(hours=4), user=office.colleague, left_out="journaling_off"
+    )
     Refusal.objects.create(
         pbx=office.pbx, reason="signature", text="The signature does not fit.", count=3, last_at=now
     )

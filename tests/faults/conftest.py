@@ -1,88 +1,55 @@
-"""An office of processes that is treated badly; a test may be asked to do it for longer by --fault-
-seconds.
-"""
+"""An office of processes that is treated badly, in CI's short share or at full length (--fault-long)."""
 
 from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import close_old_connections
 
 from nutshellpbx.calls.models import Call
 from nutshellpbx.journal.models import Entry
+from nutshellpbx.journal.states import AT_WORK
 from nutshellpbx.lab.desks import Desks
 from nutshellpbx.lab.nutshell.store import PRACTICE_EMAIL, PRACTICE_KEY
-from nutshellpbx.lab.office import Office, webhook_office
+from nutshellpbx.lab.office import Nutshell, Office, webhook_office
+from tests.faults import checker, results
+from tests.faults.hostile import hostile, spare  # noqa: F401 - fixtures
+from tests.faults.traffic import FIRST_LINE, LINES, Traffic
+from tests.faults.turns import pytest_collection_modifyitems  # noqa: F401 - a hook
 
-LINES = 12
-
-
-@dataclass(slots=True)
-class Traffic:
-    """Calls told at a pace, each with a customer of its own; what was told and how long the answers took."""
-
-    office: Office
-    customers: Iterator[dict[str, Any]]
-    retry_for_s: float = 0.0
-    rang_at: dict[str, float] = field(default_factory=dict)
-    answers_ms: list[float] = field(default_factory=list)
-    told: list[dict[str, Any]] = field(default_factory=list)
-
-    def tell(self, *, seconds: float, per_second: float = 2.0) -> None:
-        """Ring, answer and end calls for so long."""
-        number = 0
-        started = time.monotonic()
-        ends: list[threading.Thread] = []
-        with self.office.phone_system(retry_for_s=self.retry_for_s) as system:
-            while time.monotonic() - started < seconds:
-                customer = next(self.customers)
-                call = {"call": system.new_call_id(), "direction": "inbound", "number": customer["number"]}
-                line = str(100 + number % LINES)
-                self.rang_at[customer["id"]] = before = time.time()
-                system.tell({**call, "kind": "ringing", "extension": line})
-                self.answers_ms.append((time.time() - before) * 1000)
-                self.told.append(customer)
-                end = threading.Thread(target=self._talk, args=(call, line))
-                end.start()
-                ends.append(end)
-                number += 1
-                time.sleep(max(0.0, started + number / per_second - time.monotonic()))
-        for end in ends:
-            end.join(timeout=60)
-
-    def _talk(self, call: dict[str, Any], line: str) -> None:
-        with self.office.phone_system(retry_for_s=self.retry_for_s) as system:
-            time.sleep(6.0)
-            system.tell({**call, "kind": "answered", "extension": line})
-            time.sleep(0.5)
-            system.tell({**call, "kind": "ended"})
+CONTACTS = 12_000
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The office, its waiting desks, and the traffic."""
+    """The office, its waiting desks, the customers, and the phone system's own list of all calls."""
 
     office: Office
+    nutshell: Nutshell
     desks: Desks
     customers: Iterator[dict[str, Any]]
+    calls: Path
 
-    def traffic(self, *, retry_for_s: float = 0.0) -> Traffic:
-        return Traffic(self.office, self.customers, retry_for_s)
+    def traffic(self, **options: Any) -> Traffic:
+        """A driver for this office's webhook, with options as `Traffic` has them."""
+        return Traffic(
+            **{"hook": self.office.hook_url, "customers": self.customers, "calls": self.calls, **options}
+        )
 
-    def wait_until_well(self, *, timeout_s: float = 60.0) -> None:
+    def wait_until_well(self, *, timeout_s: float = 90.0) -> None:
         """Wait until a call pops within a second again, after whatever the test before did."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
-            probe = self.traffic(retry_for_s=20)
-            probe.tell(seconds=0.1)
+            probe = self.traffic(retry_for_s=60)
+            probe.tell(calls=1)
             if max(self.pop_delays_s(probe)) < 1.0:
                 return
         pytest.fail("the office did not get well again")
@@ -95,54 +62,61 @@ class Scene:
             for customer in traffic.told
         ]
 
-    def notes_of(self, customer: dict[str, Any]) -> int:
-        assert self.office.nutshell is not None
-        return sum(
-            1
-            for note in self.office.nutshell.notes()
-            if note["parent"] == customer["id"] and "[npbx " in note["body"]
-        )
+    def check(self) -> dict[str, Any]:
+        """What the separate checker says of all calls that this office was ever told."""
+        return checker.check(calls=self.calls, crm=self.nutshell.address)
 
-    def what_became_of(self, customer: dict[str, Any]) -> list[str]:
-        """The calls of this customer with their entries, for a failure's message."""
-        calls = Call.objects.filter(e164=customer["number"])
-        keys = calls.values_list("key", flat=True)
-        states = [f"{call.state} {call.left_out}" for call in calls]
-        return [
-            *states,
-            *(f"{e.state} {e.reason} {e.outcome}" for e in Entry.objects.filter(call_key__in=keys)),
-        ]
-
-    def wait_for_notes(self, traffic: Traffic, *, timeout_s: float) -> dict[str, int]:
-        """How many notes each customer has, once each has one or the time is up."""
-        assert self.office.nutshell is not None
+    def check_when_written(self, *, timeout_s: float) -> dict[str, Any]:
+        """The same once every call has its note and nothing is on its way any more, or the time is up."""
         until = time.monotonic() + timeout_s
         while True:
-            counts = {customer["id"]: 0 for customer in traffic.told}
-            for note in self.office.nutshell.notes():
-                if note["parent"] in counts and "[npbx " in note["body"]:
-                    counts[note["parent"]] += 1
-            if all(counts.values()) or time.monotonic() > until:
-                return counts
-            time.sleep(0.3)
+            result = self.check()
+            close_old_connections()
+            at_work = Entry.objects.filter(state__in=AT_WORK).exists()
+            if (not result["missing"] and not at_work) or time.monotonic() > until:
+                return result
+            time.sleep(0.5)
+
+    def unwritten(self) -> list[str]:
+        """What stands in the way of the entries that are not written, for a failure's message."""
+        close_old_connections()
+        entries = Entry.objects.exclude(state=Entry.State.VERIFIED)
+        lost = Call.objects.exclude(key__in=Entry.objects.values("call_key"))
+        return [
+            *(f"{entry.call_key} {entry.state} {entry.reason} {entry.reason_title}" for entry in entries),
+            *(f"{call.key} {call.state} {call.left_out} has no entry" for call in lost),
+        ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--fault-seconds", type=float, default=15.0, help="how long each fault lasts")
+    parser.addoption("--fault-long", action="store_true", help="the full counts instead of CI's short share")
     parser.addoption("--fault-seed", type=int, default=None, help="replay this seed")
 
 
-@pytest.fixture
-def fault_s(request: pytest.FixtureRequest) -> float:
-    return float(request.config.getoption("--fault-seconds"))
+@pytest.fixture(scope="session")
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether the full counts are asked for."""
+    return bool(request.config.getoption("--fault-long"))
 
 
 @pytest.fixture
-def dice(request: pytest.FixtureRequest) -> random.Random:
-    """Seeded; the seed is printed, --fault-seed replays it."""
-    seed = request.config.getoption("--fault-seed")
-    seed = seed if seed is not None else random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
+def fault_s(is_long: bool) -> float:
+    """How long a fault lasts that is measured by time, in seconds."""
+    return 60.0 if is_long else 10.0
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """What this test's dice begin with: a fresh seed, printed, or the one of --fault-seed."""
+    wanted = request.config.getoption("--fault-seed")
+    number = results.fresh_seed() if wanted is None else int(wanted)
+    print(f"--fault-seed {number}")
+    return number
+
+
+@pytest.fixture
+def dice(seed: int) -> random.Random:
+    """Dice by the seed."""
     return random.Random(seed)
 
 
@@ -156,24 +130,25 @@ def real_database(django_db_blocker: Any) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder: Path = tmp_path_factory.mktemp("faults")
-    with Office(folder, contacts=4000, data=settings.NUTSHELLPBX_DIR) as office:
+    with Office(folder, contacts=CONTACTS, data=settings.NUTSHELLPBX_DIR) as office:
         assert office.nutshell is not None
-        people: list[dict[str, Any]] = [
-            {
-                "email": f"line{number}@harbortools.example",
-                "name": f"Line {number}",
-                "extensions": [str(number)],
-            }
-            for number in range(100, 100 + LINES)
-        ]
-        spec = webhook_office(nutshell=office.nutshell.address, people=people)
-        spec["crm"]["company_key"] = {"email": PRACTICE_EMAIL, "key": PRACTICE_KEY}
-        office.enter(spec)
+        office.enter(office_spec(office.nutshell.address))
         office.wait_until_ready()
         desks = Desks(
             f"http://127.0.0.1:{office.push_port}", json.loads(office.manage("practice", "desks"))["tokens"]
         )
         desks.start()
-        customers = iter(office.nutshell.sample(count=2000))
-        yield Scene(office, desks, customers)
+        customers = iter(office.nutshell.sample(count=CONTACTS // 2))
+        yield Scene(office, office.nutshell, desks, customers, folder / "calls.jsonl")
         desks.stop()
+
+
+def office_spec(nutshell: str) -> dict[str, Any]:
+    """What an admin would enter: a line for each of `LINES` people, and a company key of the CRM."""
+    people: list[dict[str, Any]] = [
+        {"email": f"line{number}@harbortools.example", "name": f"Line {number}", "extensions": [str(number)]}
+        for number in range(FIRST_LINE, FIRST_LINE + LINES)
+    ]
+    spec = webhook_office(nutshell=nutshell, people=people)
+    spec["crm"]["company_key"] = {"email": PRACTICE_EMAIL, "key": PRACTICE_KEY}
+    return spec

@@ -10,7 +10,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,10 @@ from nutshellpbx.crm.adapter import (
     Ref,
     SignIn,
     SignInRefused,
+    SlowDown,
     Table,
+    WayAnswer,
+    WayOutcome,
     WrittenNote,
 )
 from nutshellpbx.faults import Rejected, TryLater
@@ -47,6 +50,8 @@ class Mood:
     dice: random.Random = field(default_factory=random.Random)
     writes: int = 0
     while_writing: Any = None
+    sinces: list[datetime] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def of(self, method: str) -> str:
         if queue := self.once.get(method):
@@ -88,6 +93,7 @@ class DoubleAdapter:
     origins = (ORIGIN,)
 
     def __init__(self, config: CrmConfig) -> None:
+        self.before_request: Callable[[], None] | None = None
         self.folder = Path(config.settings["folder"])
 
     def find(self, number: Any, tables: Any, as_: SignIn, deadline_s: float) -> list[Card]:
@@ -114,10 +120,54 @@ class DoubleAdapter:
             raise TryLater("The CRM answered with something unreadable", may_have_happened=True)
         return Ref("" if what == "no_id" else note_id, Page(ORIGIN, f"/note/{note_id}"))
 
-    def find_written(self, marker: str, card_id: str, since: datetime, as_: SignIn) -> list[Ref]:
-        if self._misbehave("find_written", as_) == "blind":
-            return []
-        return [Ref(note["id"]) for note in notes_in(self.folder) if marker in note["text"]]
+    def find_written(
+        self,
+        marker: str,
+        card_id: str,
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None = None,
+    ) -> list[Ref]:
+        return self._find("find_written", [marker], since, as_, heard)[marker]
+
+    def find_many(
+        self,
+        markers: Collection[str],
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None = None,
+    ) -> dict[str, list[Ref]]:
+        return self._find("find_many", markers, since, as_, heard)
+
+    def _find(
+        self,
+        method: str,
+        markers: Collection[str],
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None,
+    ) -> dict[str, list[Ref]]:
+        MOOD.sinces.append(since)
+        try:
+            what = self._misbehave(method, as_)
+        except TryLater as fault:
+            if heard:
+                heard(WayAnswer("the way", WayOutcome.UNANSWERED, reason=fault.title))
+            raise
+        notes = [] if what == "blind" else notes_in(self.folder)
+        found = {marker: [Ref(one["id"]) for one in notes if marker in one["text"]] for marker in markers}
+        if heard:
+            heard(WayAnswer("the way", WayOutcome.FOUND if any(found.values()) else WayOutcome.ABSENT))
+        return found
+
+    def notes_since(self, since: datetime, as_: SignIn) -> Iterator[list[WrittenNote]]:
+        """Notes in pages of three; "cut" ends after the first page, "blind" shows nothing and says all."""
+        what = self._misbehave("notes_since", as_)
+        notes = [] if what == "blind" else notes_in(self.folder)
+        for start in range(0, len(notes), 3):
+            yield [WrittenNote(Ref(note["id"]), note["text"], note["parent"]) for note in notes[start:][:3]]
+            if what == "cut":
+                raise TryLater("The CRM did not show all notes")
 
     def read(self, ref: Ref, as_: SignIn) -> WrittenNote | None:
         what = self._misbehave("read", as_)
@@ -133,15 +183,18 @@ class DoubleAdapter:
             raise TryLater("The connection was cut", may_have_happened=True)
 
     def _misbehave(self, method: str, as_: SignIn) -> str:
+        if self.before_request is not None:
+            self.before_request()
+        MOOD.requests.append(method)
         if as_.key.reveal() != MOOD.key:
             raise SignInRefused("Nutshell refused this e-mail and key", "Enter it again.")
         what = MOOD.of(method)
         if what in ("unsent", "reset_before"):
             raise TryLater("The CRM is away", may_have_happened=what == "reset_before")
         if what == "busy":
-            raise TryLater("The CRM wants peace", retry_after_s=0.05)
+            raise SlowDown("The CRM wants peace", retry_after_s=0.05)
         if what.startswith("busy "):
-            raise TryLater("The CRM wants peace", retry_after_s=float(what.split()[1]))
+            raise SlowDown("The CRM wants peace", retry_after_s=float(what.split()[1]))
         if what == "rejected":
             raise Rejected("The contact is not there any more", "Choose another one.")
         if what == "bug":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -13,7 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 
 from nutshellpbx.crm.signin import open_sign_in
 from nutshellpbx.journal import addressee, delivery, outbox, proof, settle, workers, writers
-from nutshellpbx.journal.models import Attempt, Entry
+from nutshellpbx.journal.models import Attempt, Entry, Writer
 from nutshellpbx.journal.states import MOVES, MoveNotAllowed, State
 from tests.journal import double
 from tests.journal.office import ANNA, BERT, START, Office
@@ -45,6 +46,29 @@ def test_done_by_hand_is_the_end_and_every_other_state_leads_on() -> None:
         State.UNKNOWN,
         State.PARKED,
     }
+
+
+def test_an_entry_is_put_right_until_it_may_be_in_the_crm(office: Office) -> None:
+    entry = office.enqueue(card=None)
+    held = outbox.claim(entry_id=str(entry.pk), worker="one", now=office.clock())
+    assert held is not None
+    entry.refresh_from_db()
+    right: dict[str, Any] = {
+        "user": office.owner,
+        "extension": office.extension,
+        "text": "Answered after all",
+    }
+    assert outbox.amend(entry=entry, **right, card=BERT, now=office.clock())
+    assert not outbox.change(held, to=State.PARKED, now=office.clock()), (
+        "its worker goes on with the old text"
+    )
+    entry.refresh_from_db()
+    assert (entry.text, entry.card_id, entry.claimed_by) == ("Answered after all", BERT.id, "")
+    assert outbox.amend(entry=entry, **right, card=ANNA, now=office.clock())
+    assert entry.card_id == BERT.id
+    Entry.objects.filter(pk=entry.pk).update(outcome="unknown", state=State.UNKNOWN, marker="m")
+    entry.refresh_from_db()
+    assert not outbox.amend(entry=entry, **{**right, "text": "Too late"}, card=None, now=office.clock())
 
 
 def test_who_comes_second_changes_nothing(office: Office) -> None:
@@ -164,7 +188,7 @@ class AnyOrder(RuleBasedStateMachine):
     def call_is_told_twice(self, entry: Entry) -> None:
         assert self.office.enqueue(call_key=entry.call_key).pk == entry.pk
 
-    @rule(method=st.sampled_from(["write", "find_written", "read", "remove"]), data=st.data())
+    @rule(method=st.sampled_from(["write", "find_written", "find_many", "read", "remove"]), data=st.data())
     def crm_will_misbehave(self, method: str, data: st.DataObject) -> None:
         kinds = double.BEFORE + (double.AFTER if method == "write" else [])
         double.MOOD.once.setdefault(method, []).append(data.draw(st.sampled_from(kinds)))
@@ -247,7 +271,9 @@ def test_any_order_of_faults_and_clicks_ends_with_one_note_each(office: Office) 
             super().__init__()
             Attempt.objects.all().delete()
             Entry.objects.all().delete()
+            Writer.objects.all().delete()
             folder.joinpath("notes.jsonl").unlink(missing_ok=True)
+            folder.joinpath("journal.high").unlink(missing_ok=True)
             double.MOOD.once.clear()
             self.office = office
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from nutshellpbx.journal import addressee, outbox, writers
+from nutshellpbx.journal import addressee, lags, outbox, restored
 from nutshellpbx.journal.models import Entry, Reason, Writer
 from nutshellpbx.journal.states import Outcome, State
 from tests.journal import double
@@ -93,7 +93,7 @@ def test_person_who_looked_may_have_an_unclear_entry_written_anew(office: Office
 def test_search_that_does_not_show_a_note_that_is_there_is_not_believed(
     office: Office, mood: double.Mood
 ) -> None:
-    mood.always["find_written"] = "blind"
+    mood.always["find_many"] = "blind"
     shown = office.deliver(office.enqueue())
     for _look in range(30):
         office.clock.advance(minutes=1)
@@ -111,15 +111,15 @@ def test_search_that_does_not_show_a_note_that_is_there_is_not_believed(
 def test_lag_of_the_search_is_measured_and_lengthens_the_quiet_period(
     office: Office, mood: double.Mood
 ) -> None:
-    before = writers.quiet_period(crm_id=office.crm.pk)
-    mood.once["find_written"] = ["blind", "blind", "blind"]
+    before = lags.quiet_period(crm_id=office.crm.pk)
+    mood.once["find_many"] = ["blind", "blind", "blind"]
     entry = office.deliver(office.enqueue())
     for _look in range(10):
         office.clock.advance(seconds=5)
         office.deliver(entry)
     lag_s = Writer.objects.get().worst_lag_ms / 1000
     assert 2 <= lag_s <= 40
-    assert writers.quiet_period(crm_id=office.crm.pk) == before + timedelta(seconds=2 * lag_s)
+    assert lags.quiet_period(crm_id=office.crm.pk) == before + timedelta(seconds=2 * lag_s)
 
 
 def test_crash_of_our_own_after_the_intent_is_unclear_and_searched_for(
@@ -164,7 +164,7 @@ def test_restored_old_database_searches_before_it_writes(office: Office, mood: d
         verified_at=None,
         not_before=office.clock(),
     )
-    assert outbox.suspect_all(now=office.clock()) == 1
+    assert restored.suspect_all(now=office.clock()) == 1
     entry.refresh_from_db()
     office.deliver_until(entry, State.VERIFIED)
     assert (mood.writes, len(office.notes())) == (1, 1)

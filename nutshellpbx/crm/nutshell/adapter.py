@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import datetime
@@ -26,10 +26,12 @@ from nutshellpbx.crm.adapter import (
     SignIn,
     SignInRefused,
     Table,
+    WayAnswer,
+    WayOutcome,
     WhoAmI,
     WrittenNote,
 )
-from nutshellpbx.crm.nutshell import search, translate
+from nutshellpbx.crm.nutshell import feed, search, translate
 from nutshellpbx.crm.nutshell.api import ASK_TIMEOUT_S, Api
 from nutshellpbx.faults import Denied, Fault, Rejected, TryLater
 from nutshellpbx.fields import Check, Field, FieldKind, Probe
@@ -60,6 +62,7 @@ class NutshellAdapter:
 
     def __init__(self, config: CrmConfig) -> None:
         self.config = config
+        self.before_request: Callable[[], None] | None = None
         try:
             self.origin = origin_of(config.settings.get("address", "").strip())
         except ValueError as error:
@@ -236,19 +239,38 @@ class NutshellAdapter:
             raise api.unclear()
         return note.ref
 
-    def find_written(self, marker: str, card_id: str, since: datetime, as_: SignIn) -> list[Ref]:
+    def find_written(
+        self,
+        marker: str,
+        card_id: str,
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None = None,
+    ) -> list[Ref]:
         """Every note that carries the marker; `TryLater` when no way of searching answered."""
-        answers = search.find_by_every_way(api=self._api(as_), marker=marker, card_id=card_id, since=since)
+        answers = search.find_by_every_way(
+            api=self._api(as_), marker=marker, card_id=card_id, since=since, heard=heard
+        )
         found = [ref for answer in answers for ref in answer.refs]
         if found:
             return found
-        if any(answer.outcome is search.Outcome.ABSENT for answer in answers):
+        if any(answer.outcome is WayOutcome.ABSENT for answer in answers):
             return []
-        raise TryLater(
-            _("Nutshell could not be searched for the note"),
-            _("It is tried again; look into the record and mark the entry as done by hand if it is there."),
-            detail="; ".join(f"{answer.way}: {answer.reason}" for answer in answers),
-        )
+        raise search.unanswered(answers)
+
+    def find_many(
+        self,
+        markers: Collection[str],
+        since: datetime,
+        as_: SignIn,
+        heard: Callable[[WayAnswer], None] | None = None,
+    ) -> dict[str, list[Ref]]:
+        """The notes of many markers, by one reading of the feed or of the newest notes."""
+        return search.find_many(api=self._api(as_), markers=markers, since=since, heard=heard)
+
+    def notes_since(self, since: datetime, as_: SignIn) -> Iterator[Sequence[WrittenNote]]:
+        """By the feed of events, else by the list of the newest notes."""
+        return feed.read_notes(api=self._api(as_), since=since)
 
     def read(self, ref: Ref, as_: SignIn) -> WrittenNote | None:
         """The note as it stands there; None when Nutshell does not have it (any more)."""
@@ -293,7 +315,7 @@ class NutshellAdapter:
         return Page(origin=self.origin, path=parts.path or "/", query=query, fragment=parts.fragment)
 
     def _api(self, as_: SignIn | None) -> Api:
-        return Api(origin=self.origin, as_=as_)
+        return Api(origin=self.origin, as_=as_, before_request=self.before_request)
 
     def _find_spelling(self, spelling: str, table: Table, as_: SignIn, until: float) -> list[Card]:
         left_s = until - time.monotonic()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urljoin
 
 from django.utils.translation import gettext as _
 
 from nutshellpbx import outbound
-from nutshellpbx.crm.adapter import SignIn, SignInRefused
+from nutshellpbx.crm.adapter import SignIn, SignInRefused, SlowDown
 from nutshellpbx.crm.nutshell import translate
 from nutshellpbx.faults import Denied, Fault, Rejected, TryLater
 
@@ -22,9 +24,13 @@ MAX_BYTES: Final = 30_000_000
 class Api:
     """One sign-in's way to one Nutshell; every method raises a Fault and nothing else."""
 
-    def __init__(self, *, origin: str, as_: SignIn | None) -> None:
+    def __init__(
+        self, *, origin: str, as_: SignIn | None, before_request: Callable[[], None] | None = None
+    ) -> None:
         self.origin = origin
         self._as = as_
+        self._before_request = before_request
+        self._ahead: timedelta | None = None  # the CRM's clock against ours, by its last answer
 
     def get(
         self, path: str, params: Mapping[str, Any] | None = None, timeout_s: float = ASK_TIMEOUT_S
@@ -70,6 +76,16 @@ class Api:
             raise Rejected(_("Nutshell refused this request"), detail=str(body["error"])[:300])
         return self._mapping(body.get("result"))
 
+    def earliest(self, since: datetime) -> datetime:
+        """The same moment by the CRM's clock, as its answers showed it; rather too early than too late.
+
+        Our clock may be wrong now, or have been wrong when `since` was noted: the earlier of both readings
+        counts, and never one that lies ahead of the CRM's own time.
+        """
+        ahead = self._ahead or timedelta(0)
+        there_now = datetime.now(UTC) + ahead
+        return min(since, since + ahead, there_now - translate.CLOCKS_DIFFER)
+
     def next_of(self, body: Mapping[str, Any]) -> str | None:
         """The address of a listing's next page, if it names one that lies on the same Nutshell."""
         meta = body.get("meta")
@@ -106,8 +122,10 @@ class Api:
     ) -> outbound.Answer:
         address = path if path.startswith(f"{self.origin}/") else f"{self.origin}{translate.REST_PATH}{path}"
         auth = outbound.Basic(email=self._as.email, key=self._as.key) if self._as else None
+        if self._before_request is not None:
+            self._before_request()
         try:
-            return outbound.ask(
+            answer = outbound.ask(
                 method=method,
                 url=address,
                 origins=(self.origin,),
@@ -120,6 +138,21 @@ class Api:
             )
         except Denied as denied:
             raise self._in_our_words(denied) from denied
+        except TryLater as fault:
+            if fault.detail == "429":
+                raise SlowDown(
+                    fault.title, fault.next_step, detail=fault.detail, retry_after_s=fault.retry_after_s
+                ) from fault
+            raise
+        self._note_time(answer)
+        return answer
+
+    def _note_time(self, answer: outbound.Answer) -> None:
+        try:
+            there = parsedate_to_datetime(answer.headers.get("date", ""))
+        except ValueError:
+            return
+        self._ahead = there.replace(tzinfo=there.tzinfo or UTC) - datetime.now(UTC)
 
     def _in_our_words(self, denied: Denied) -> Fault:
         if denied.detail == "401" and self._as is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from nutshellpbx.crm.adapter import Card, CardNumber, Page, Ref, Table, WhoAmI, WrittenNote
@@ -33,6 +33,8 @@ LISTING_SORT: Final = "createdTime"
 NOTES_SORT: Final = "-createdTime"
 NOTES_PAGES: Final = 20
 NOTES_LIMIT: Final = 100
+#: Our clock and the CRM's may differ by this much without anybody noticing.
+CLOCKS_DIFFER: Final = timedelta(seconds=60)
 #: Events come newest first; `since_time` takes Unix seconds.
 EVENTS_LIMIT: Final = 1000
 #: A single record that is gone answers 404 (a page in HTML), or comes with a deletedTime.

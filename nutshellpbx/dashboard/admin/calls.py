@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -16,7 +17,9 @@ from django.views.decorators.http import require_POST, require_safe
 from nutshellpbx.calls import actions
 from nutshellpbx.calls.models import Call
 from nutshellpbx.crm.models import Crm
+from nutshellpbx.dashboard.admin.ledger import PERIODS, period_of
 from nutshellpbx.dashboard.callshow import line, story
+from nutshellpbx.dashboard.recording import named, record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.journal.outbox import TooLate
 from nutshellpbx.people.models import Company, User
@@ -61,13 +64,15 @@ def choose(request: Visit, call_id: UUID, crm_id: UUID) -> HttpResponse:
 def take_choice(request: Visit, call: Call, crm: Crm) -> None:
     """Carry a choice out and say how it ended."""
     try:
-        card = actions.choose(
-            call=call,
-            crm=crm,
-            user=request.user,
-            card_id=request.POST.get("card", "")[:120],
-            now=timezone.now(),
-        )
+        with transaction.atomic():
+            card = actions.choose(
+                call=call,
+                crm=crm,
+                user=request.user,
+                card_id=request.POST.get("card", "")[:120],
+                now=timezone.now(),
+            )
+            record(request, "call.chosen", named(call), crm=crm.name, record=card.id)
     except (actions.NotPossible, TooLate):
         messages.error(request, _("This record is not one of the call’s any more. Look at the page again."))
     else:
@@ -79,13 +84,17 @@ def list_context(request: Visit, calls: Any, *, page_size: int, user: User | Non
     """The rows of a page of calls with its filter, search and the way to older ones."""
     show, text = request.GET.get("show", ""), request.GET.get("q", "").strip()[:80]
     calls = line.filtered(calls, show=show, text=text)
+    days = next((days for days, _label in PERIODS if str(days) == request.GET.get("days")), 0)
+    if days:
+        since, until = period_of(days)
+        calls = calls.filter(started_at__gte=since, started_at__lt=until)
     before = request.GET.get("before", "")
     if before:
         calls = line.started_before(calls, before)
     found = list(calls.order_by("-started_at")[: page_size + 1])
     rows = line.lines_of(found[:page_size], user=user)
     older = rows[-1].call.started_at.isoformat() if len(found) > page_size else ""
-    return {"lines": rows, "older": older, "is_first": not before, "show": show, "q": text}
+    return {"lines": rows, "older": older, "is_first": not before, "show": show, "q": text, "days": days}
 
 
 def page_context(call: Call) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from nutshellpbx.dashboard.countries import country_choices
 from nutshellpbx.dashboard.door.forms import zone_choices
 from nutshellpbx.dashboard.effect import effect_of
+from nutshellpbx.dashboard.recording import changes, record, values_of
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.dashboard.rows import ROWS, read_value, shown
 from nutshellpbx.people.models import Company, Preferences, User
@@ -89,9 +91,14 @@ class CompanyForm(forms.ModelForm):
 @open_to(May.ADMIN)
 def page(request: Visit) -> HttpResponse:
     """Name, country, clock, numbers and what ring groups do."""
-    form = CompanyForm(request.POST or None, instance=Company.get())
+    company = Company.get()
+    before = values_of(company, CompanyForm.Meta.fields)
+    form = CompanyForm(request.POST or None, instance=company)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            form.save()
+            if changed := changes(before, values_of(company, CompanyForm.Meta.fields)):
+                record(request, "company.changed", "company", changed=changed)
         messages.success(request, _("Saved. It counts from the next call."))
         return redirect("company")
     context = {"section": "company", "form": form}
@@ -118,7 +125,10 @@ def change_default(request: Visit, name: str) -> HttpResponse:
             return render(request, "dashboard/parts/setting_refused.html", {"text": " ".join(error.messages)})
         messages.error(request, " ".join(error.messages))
         return redirect("defaults")
-    Preferences.objects.update_or_create(user=None, defaults={name: value})
+    with transaction.atomic():
+        before = Preferences.objects.filter(user=None).values_list(name, flat=True).first()
+        Preferences.objects.update_or_create(user=None, defaults={name: value})
+        record(request, "setting.default_changed", "company", changed={name: [before, value]})
     return _saved(request)
 
 
@@ -133,7 +143,9 @@ def lock(request: Visit, name: str) -> HttpResponse:
     if request.POST.get("locked") == "on":
         locks.add(name)
     company.locks = sorted(locks)
-    company.save(update_fields=["locks"])
+    with transaction.atomic():
+        company.save(update_fields=["locks"])
+        record(request, "setting.locked" if name in locks else "setting.unlocked", "company", setting=name)
     return _saved(request)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -21,10 +22,12 @@ from nutshellpbx.crm.models import Credential, Crm, Sync
 from nutshellpbx.dashboard.countries import country_choices
 from nutshellpbx.dashboard.declared import Declared
 from nutshellpbx.dashboard.keys import offer
+from nutshellpbx.dashboard.recording import changes, named, record, values_of
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.dashboard.self.crm_key import Key
 from nutshellpbx.faults import Fault
 
+CHANGEABLE = ("name", "country", "new_contact_address", "is_enabled", "settings")
 TABLES = {Table.CONTACTS: gettext_lazy("Contacts"), Table.ACCOUNTS: gettext_lazy("Accounts")}
 
 
@@ -112,7 +115,9 @@ def add(request: Visit, kind: str = "") -> HttpResponse:
         crm = naming.save(commit=False)
         crm.settings = declared.settings
         if _is_usable(crm, declared):
-            crm.save()
+            with transaction.atomic():
+                crm.save()
+                record(request, "crm.added", named(crm), name=crm.name, kind=kind, settings=crm.settings)
             messages.success(
                 request, _("“%(name)s” is saved. Enter the company’s key now.") % {"name": crm.name}
             )
@@ -126,12 +131,16 @@ def page(request: Visit, crm_id: UUID) -> HttpResponse:
     """One CRM: its form, the company's key, and the index."""
     crm = get_object_or_404(Crm, pk=crm_id)
     posted = request.POST or None
+    before = values_of(crm, CHANGEABLE)
     naming = Naming(posted, instance=crm)
     declared = Declared(posted, declared=get_adapter_class(crm.kind).fields, settings=crm.settings)
     if posted and naming.is_valid() and declared.is_valid():
         naming.save(commit=False).settings = declared.settings
         if _is_usable(crm, declared):
-            crm.save()
+            with transaction.atomic():
+                crm.save()
+                if changed := changes(before, values_of(crm, CHANGEABLE)):
+                    record(request, "crm.changed", named(crm), name=crm.name, changed=changed)
             messages.success(request, _("Saved."))
             return redirect("crm", crm.pk)
     context = {"naming": naming, "declared": declared}
@@ -148,9 +157,10 @@ def enter_key(request: Visit, crm_id: UUID) -> HttpResponse:
     form = CompanyKey(request.POST)
     if form.is_valid():
         try:
-            candidate = offer(
-                crm=crm, user=None, email=form.cleaned_data["email"], key=form.cleaned_data["key"]
-            )
+            with transaction.atomic():
+                email = form.cleaned_data["email"]
+                candidate = offer(crm=crm, user=None, email=email, key=form.cleaned_data["key"])
+                record(request, "key.offered", named(crm), crm=crm.name, owner="company", email=email)
         except Fault as fault:
             form.add_error("key", f"{fault.title} {fault.next_step}")
         else:
@@ -177,8 +187,10 @@ def check_key(request: Visit, crm_id: UUID, credential_id: UUID) -> HttpResponse
 @require_POST
 def remove_key(request: Visit, crm_id: UUID) -> HttpResponse:
     """Forget the company's key."""
-    for credential in get_list_or_404(Credential, crm_id=crm_id, user=None):
-        signin.delete_credential(credential=credential)
+    with transaction.atomic():
+        for credential in get_list_or_404(Credential, crm_id=crm_id, user=None):
+            signin.delete_credential(credential=credential)
+        record(request, "key.removed", f"crm:{crm_id}", owner="company")
     messages.success(request, _("The company’s key is gone from here."))
     return redirect("crm", crm_id)
 

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from nutshellpbx.crm.models import Crm, Grant
 from nutshellpbx.crm.rights import RightState, right_of
+from nutshellpbx.dashboard.recording import named, record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.desktop.models import Device
 from nutshellpbx.pbx.models import Pbx
@@ -122,7 +123,16 @@ def add(request: Visit) -> HttpResponse:
     seen = {name: request.GET[name][:40] for name in ("pbx", "number") if name in request.GET}
     form = NewExtension(request.POST or None, initial=seen)
     if request.method == "POST" and form.is_valid():
-        extension = form.save()
+        with transaction.atomic():
+            extension = form.save()
+            record(
+                request,
+                "extension.added",
+                named(extension),
+                extension=extension.number,
+                pbx=extension.pbx.name,
+                owner=extension.owner.email if extension.owner else "",
+            )
         messages.success(request, _("Extension %(number)s is entered.") % {"number": extension.number})
         return redirect("extensions")
     context = {"section": "extensions", "form": form}
@@ -135,11 +145,16 @@ def give_owner(request: Visit, extension_id: UUID) -> HttpResponse:
     """Say whose line it is; nobody is a value too. Calls that live now stay where they are."""
     extension = get_object_or_404(Extension, pk=extension_id)
     posted = forms.ModelChoiceField(User.objects.filter(is_active=True), required=False)
+    before = extension.owner.email if extension.owner else ""
     try:
         extension.owner = posted.clean(request.POST.get("owner"))
     except forms.ValidationError:
         return HttpResponse(_("This user is not here any more. Reload the page."), status=422)
-    extension.save(update_fields=["owner"])
+    after = extension.owner.email if extension.owner else ""
+    with transaction.atomic():
+        extension.save(update_fields=["owner"])
+        changed = {"owner": [before, after]}
+        record(request, "extension.owner", named(extension), extension=extension.number, changed=changed)
     return _answer(request, extension)
 
 
@@ -157,6 +172,9 @@ def grant(request: Visit, extension_id: UUID, crm_id: UUID) -> HttpResponse:
             )
         else:
             Grant.objects.filter(extension=extension, crm=crm).delete()
+        is_granted = request.POST.get("granted") == "on"
+        act = "extension.granted" if is_granted else "extension.ungranted"
+        record(request, act, named(extension), extension=extension.number, crm=crm.name)
     return _answer(request, extension, crm=crm)
 
 
@@ -165,7 +183,9 @@ def grant(request: Visit, extension_id: UUID, crm_id: UUID) -> HttpResponse:
 def remove(request: Visit, extension_id: UUID) -> HttpResponse:
     """Take an extension out; its past calls stay."""
     extension = get_object_or_404(Extension, pk=extension_id)
-    extension.delete()
+    with transaction.atomic():
+        record(request, "extension.removed", named(extension), extension=extension.number)
+        extension.delete()
     messages.success(request, _("Extension %(number)s is gone from here.") % {"number": extension.number})
     return redirect("extensions")
 

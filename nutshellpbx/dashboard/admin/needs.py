@@ -16,7 +16,10 @@ from django.utils.translation import ngettext
 
 from nutshellpbx.calls.models import Leg
 from nutshellpbx.crm.models import Credential, Crm, Grant, Sync
+from nutshellpbx.dashboard.admin.proofwords import said_of
+from nutshellpbx.journal import box
 from nutshellpbx.journal.models import Entry
+from nutshellpbx.journal.proving import find_alarms
 from nutshellpbx.journal.states import State
 from nutshellpbx.pbx.models import Pbx
 from nutshellpbx.people.models import Extension, User
@@ -98,7 +101,30 @@ def _journal() -> Iterator[Need]:
             % {"n": n},
             _("Each says why, and what can be done. Nothing is lost while you think about it."),
             _("Decide"),
-            f"{reverse('journal')}?show=parked&days=30",
+            f"{reverse('journal')}?show=parked&days=0",
+            level="bad",
+            for_admin=False,
+        )
+    if (held := box.hold()) is not None:
+        yield Need(
+            "journal",
+            "pause",
+            held.title,
+            held.next_step,
+            _("See the journal"),
+            reverse("journal"),
+            level="bad",
+            for_admin=False,
+        )
+    for run in find_alarms(now=timezone.now()):
+        said = said_of(run)
+        yield Need(
+            "journal",
+            "badge-check",
+            _("The proof: %(what)s") % {"what": said.text},
+            f"{said.sentence}. {said.next_step}",
+            _("Look at it"),
+            reverse("journal"),
             level="bad",
             for_admin=False,
         )

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from nutshellpbx.dashboard.countries import country_choices
 from nutshellpbx.dashboard.declared import Declared
+from nutshellpbx.dashboard.recording import changes, named, record, values_of
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.pbx.config import is_posted_to, keep_secret
 from nutshellpbx.pbx.connector import CONNECTORS, get_connector_class
@@ -31,6 +32,7 @@ from nutshellpbx.pbx.models import Command, Pbx, Received
 from nutshellpbx.redact import Secret
 
 PROBE_LIFE = timedelta(seconds=30)
+CHANGEABLE = ("name", "country", "is_enabled", "settings")
 
 
 def _countries() -> list[tuple[str, Any]]:
@@ -90,6 +92,7 @@ def add(request: Visit, kind: str = "") -> HttpResponse:
                     entered[field.name] = Secret(shown_once)
             for name, secret in entered.items():
                 keep_secret(pbx=pbx, field=name, secret=secret)
+            record(request, "pbx.added", named(pbx), name=pbx.name, kind=kind, settings=pbx.settings)
         if is_posted_to(kind):
             return _once(request, pbx, shown_once)
         messages.success(request, _("“%(name)s” is saved. Run the live check now.") % {"name": pbx.name})
@@ -105,6 +108,7 @@ def page(request: Visit, pbx_id: UUID) -> HttpResponse:
     """One phone system: state, address to post to, what was refused or kept, and its form."""
     pbx = get_object_or_404(Pbx, pk=pbx_id)
     posted = request.POST or None
+    before = values_of(pbx, CHANGEABLE)
     naming = Naming(posted, instance=pbx)
     declared = Declared(
         posted,
@@ -118,6 +122,16 @@ def page(request: Visit, pbx_id: UUID) -> HttpResponse:
             pbx.save(update_fields=["name", "country", "is_enabled", "settings"])
             for name, secret in declared.secrets.items():
                 keep_secret(pbx=pbx, field=name, secret=secret)
+            changed = changes(before, values_of(pbx, CHANGEABLE))
+            if changed or declared.secrets:
+                record(
+                    request,
+                    "pbx.changed",
+                    named(pbx),
+                    name=pbx.name,
+                    changed=changed,
+                    sealed_anew=sorted(declared.secrets),
+                )
         messages.success(request, _("Saved."))
         return redirect("pbx", pbx.pk)
     context = _context(pbx) | {"naming": naming, "declared": declared}
@@ -132,9 +146,11 @@ def new_secret(request: Visit, pbx_id: UUID) -> HttpResponse:
     if not is_posted_to(pbx.kind):
         raise Http404
     secret = make_hook_secret()
-    for field in get_connector_class(pbx.kind).fields:
-        if field.is_secret:
-            keep_secret(pbx=pbx, field=field.name, secret=Secret(secret))
+    with transaction.atomic():
+        for field in get_connector_class(pbx.kind).fields:
+            if field.is_secret:
+                keep_secret(pbx=pbx, field=field.name, secret=Secret(secret))
+        record(request, "pbx.secret", named(pbx), name=pbx.name)
     return _once(request, pbx, secret)
 
 
@@ -145,7 +161,9 @@ def probe(request: Visit, pbx_id: UUID) -> HttpResponse:
     pbx, now = get_object_or_404(Pbx, pk=pbx_id), timezone.now()
     if is_posted_to(pbx.kind):
         raise Http404
-    command = Command.objects.create(pbx=pbx, verb="probe", created_at=now, expires_at=now + PROBE_LIFE)
+    with transaction.atomic():
+        command = Command.objects.create(pbx=pbx, verb="probe", created_at=now, expires_at=now + PROBE_LIFE)
+        record(request, "pbx.probed", named(pbx), name=pbx.name)
     if request.htmx:
         return render(request, "dashboard/admin/probe.html", _probe_context(command))
     return redirect("pbx_probe", pbx.pk, command.pk)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from nutshellpbx.crm.models import Credential
+from nutshellpbx.dashboard.recording import changes, named, record, values_of
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.desktop import mailbox
 from nutshellpbx.people.links import LIFE, OneTimeLink, make_link
@@ -86,6 +87,7 @@ def add(request: Visit) -> HttpResponse:
             person = form.save(commit=False)
             person.set_unusable_password()
             person.save()
+            record(request, "user.invited", named(person), email=person.email, role=person.role)
         return _link(request, person, Purpose.INVITATION)
     context = {"section": "users", "form": form}
     return render(request, "dashboard/admin/user_add.html", context, status=422 if form.errors else 200)
@@ -95,10 +97,13 @@ def add(request: Visit) -> HttpResponse:
 def page(request: Visit, user_id: UUID) -> HttpResponse:
     """One user: name, e-mail, role, access; desktops and keys as facts."""
     person = get_object_or_404(User, pk=user_id)
+    before = values_of(person, Known.Meta.fields)
     form = Known(request.POST or None, instance=person)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()
+            if changed := changes(before, values_of(person, Known.Meta.fields)):
+                record(request, "user.changed", named(person), email=person.email, changed=changed)
             mailbox.look_again(user_id=person.pk)
         messages.success(request, _("Saved."))
         return redirect("user", person.pk)
@@ -125,7 +130,9 @@ def make(request: Visit, user_id: UUID, purpose: str) -> HttpResponse:
 def _link(request: Visit, person: User, purpose: Purpose) -> HttpResponse:
     """The page with the link to copy; it is an answer to a post and in no store."""
     now = timezone.now()
-    token = make_link(purpose=purpose, user=person, now=now)
+    with transaction.atomic():
+        token = make_link(purpose=purpose, user=person, now=now)
+        record(request, "user.linked", named(person), email=person.email, purpose=str(purpose))
     context = {
         "section": "users",
         "person": person,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -135,6 +135,12 @@ def filtered(calls: QuerySet[Call], *, show: str, text: str) -> QuerySet[Call]:
             calls = calls.filter(answers__result=Answer.Result.NOT_FOUND)
         case "live":
             calls = calls.filter(state=Call.State.LIVE)
+        case "left":
+            calls = calls.filter(_without_entry(), state=Call.State.ENDED)
+        case "left-unaccounted":
+            calls = calls.filter(_without_entry(), left_out="", state=Call.State.ENDED)
+        case _ if show.removeprefix("left-") in Call.LeftOut.values:
+            calls = calls.filter(left_out=show.removeprefix("left-"), state=Call.State.ENDED)
     if text:
         digits = "".join(sign for sign in text if sign.isdecimal())
         wanted = Q(name__icontains=text)
@@ -142,6 +148,11 @@ def filtered(calls: QuerySet[Call], *, show: str, text: str) -> QuerySet[Call]:
             wanted |= Q(number__contains=digits) | Q(e164__contains=digits)
         calls = calls.filter(wanted)
     return calls
+
+
+def _without_entry() -> Q:
+    has_entry = Exists(Entry.objects.filter(call_key=OuterRef("key")))
+    return Q(~Q(left_out="") | ~has_entry)
 
 
 def caller_of(call: Call, answer: Answer | None, *, country: str) -> Caller:
@@ -172,7 +183,10 @@ def caller_of(call: Call, answer: Answer | None, *, country: str) -> Caller:
 def note_of(entry: Entry) -> Note:
     """An entry's state in words, and why it stands still."""
     kind, icon, text = NOTES[entry.state]
-    why = " ".join(part for part in (entry.reason_title, entry.next_step) if part)
+    title = entry.reason_title
+    if title and entry.next_step and title[-1] not in ".!?…":
+        title += "."
+    why = " ".join(part for part in (title, entry.next_step) if part)
     if entry.state == State.VERIFIED:
         text = _("Note in %(crm)s") % {"crm": entry.crm.name}
     return Note(kind, icon, text, why)

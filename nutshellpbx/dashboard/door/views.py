@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_safe
 
+from nutshellpbx.dashboard.account import note_door
 from nutshellpbx.dashboard.door.forms import NewPassword, Welcome
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.faults import Rejected
@@ -46,9 +47,10 @@ def welcome(request: HttpRequest, token: str) -> HttpResponse:
                 admin = User.objects.create_user(
                     values["email"], values["password"], name=values["name"], role=User.Role.ADMIN
                 )
+                note_door("company.founded", admin, request, company=company.name)
         except Rejected:
             return _spent(request)
-        login(request, admin, backend=BACKEND)
+        _let_in(request, admin, "first link")
         return redirect("home")
     return render(request, "dashboard/door/welcome.html", {"form": form})
 
@@ -64,7 +66,9 @@ def sign_in_link(request: HttpRequest, token: str) -> HttpResponse:
             link = spend(token=token, purpose=Purpose.SIGN_IN, now=timezone.now())
         except Rejected:
             return _spent(request)
-        login(request, link.user, backend=BACKEND)
+        if link.user is None:
+            return _spent(request)
+        _let_in(request, link.user, "link")
         return redirect("start")
     return render(request, "dashboard/door/link.html", {"person": link.user})
 
@@ -84,9 +88,10 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
                 person = link.user
                 person.set_password(form.cleaned_data["password"])
                 person.save(update_fields=["password"])
+                note_door("account.password_set", person, request, by="invitation")
         except Rejected:
             return _spent(request)
-        login(request, person, backend=BACKEND)
+        _let_in(request, person, "invitation")
         return redirect("start")
     return render(request, "dashboard/door/invitation.html", {"form": form, "person": link.user})
 
@@ -103,6 +108,12 @@ def forgotten(request: HttpRequest) -> HttpResponse:
 def no_sign_up(request: HttpRequest) -> HttpResponse:
     """There is no sign-up: an admin invites."""
     return render(request, "dashboard/door/forgotten.html", {"wants_account": True}, status=404)
+
+
+def _let_in(request: HttpRequest, person: User, way: str) -> None:
+    with transaction.atomic():
+        login(request, person, backend=BACKEND)
+        note_door("account.signed_in", person, request, way=way)
 
 
 def _spent(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +17,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from nutshellpbx.audit import book
 from nutshellpbx.calls import actions, contacts, tickets
 from nutshellpbx.calls.models import Answer, Call, ContactRequest, Ticket
 from nutshellpbx.dashboard.callshow.line import caller_of, page_address
@@ -60,9 +62,16 @@ def choose(request: Visit) -> HttpResponse:
         return _no_ticket(request)
     card_id = request.POST.get("card", "")[:120]
     try:
-        actions.choose(
-            call=ticket.call, crm=ticket.crm, user=ticket.user, card_id=card_id, now=timezone.now()
-        )
+        now = timezone.now()
+        with transaction.atomic():
+            actions.choose(call=ticket.call, crm=ticket.crm, user=ticket.user, card_id=card_id, now=now)
+            book.record(
+                act="call.chosen",
+                by=ticket.user,
+                what=f"call:{ticket.call_id}",
+                detail={"crm": ticket.crm.name, "record": card_id, "at": "desk"},
+                now=now,
+            )
     except (actions.NotPossible, TooLate):
         return _chooser(request, ticket, request.POST["pass"], is_late=True)
     answer = Answer.objects.get(call=ticket.call, crm=ticket.crm, asked_for=ticket.user)
@@ -82,14 +91,23 @@ def create(request: Visit) -> HttpResponse:
     if not form.is_valid():
         return _form(request, ticket, request.POST["pass"], form=form, status=422)
     values = form.cleaned_data
-    contacts.request(
-        call=ticket.call,
-        crm=ticket.crm,
-        user=ticket.user,
-        name=values["name"],
-        email=values["email"],
-        now=timezone.now(),
-    )
+    now = timezone.now()
+    with transaction.atomic():
+        contacts.request(
+            call=ticket.call,
+            crm=ticket.crm,
+            user=ticket.user,
+            name=values["name"],
+            email=values["email"],
+            now=now,
+        )
+        book.record(
+            act="call.contact_asked",
+            by=ticket.user,
+            what=f"call:{ticket.call_id}",
+            detail={"crm": ticket.crm.name, "name": values["name"]},
+            now=now,
+        )
     return _created(request, ticket, request.POST["pass"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +17,7 @@ from nutshellpbx.calls import actions
 from nutshellpbx.calls.models import Call, Leg
 from nutshellpbx.crm.models import Crm
 from nutshellpbx.dashboard.admin.calls import FILTERS, list_context, page_context, take_choice
+from nutshellpbx.dashboard.recording import named, record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.people.models import User
 
@@ -59,7 +61,9 @@ def call_private(request: Visit, call_id: UUID) -> HttpResponse:
     """Keep this one call, while it lives, out of the journal."""
     call = get_object_or_404(calls_of(request.user), pk=call_id)
     try:
-        actions.call_private(call=call, user=request.user, now=timezone.now())
+        with transaction.atomic():
+            actions.call_private(call=call, user=request.user, now=timezone.now())
+            record(request, "call.private", named(call))
     except actions.NotPossible:
         messages.error(request, _("The call is over; its note is made already."))
     else:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_list_or_404, get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from nutshellpbx.crm import signin
 from nutshellpbx.crm.models import Credential, Crm
 from nutshellpbx.dashboard.keys import offer
+from nutshellpbx.dashboard.recording import named, record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.faults import Fault
 
@@ -61,9 +63,10 @@ def enter(request: Visit, crm_id: UUID) -> HttpResponse:
     form = Key(request.POST)
     if form.is_valid():
         try:
-            candidate = offer(
-                crm=crm, user=request.user, email=request.user.email, key=form.cleaned_data["key"]
-            )
+            with transaction.atomic():
+                user = request.user
+                candidate = offer(crm=crm, user=user, email=user.email, key=form.cleaned_data["key"])
+                record(request, "key.offered", named(crm), crm=crm.name, owner=user.email)
         except Fault as fault:
             form.add_error("key", f"{fault.title} {fault.next_step}")
         else:
@@ -90,8 +93,10 @@ def check(request: Visit, credential_id: UUID) -> HttpResponse:
 @require_POST
 def remove(request: Visit, crm_id: UUID) -> HttpResponse:
     """Forget my key to this CRM."""
-    for credential in get_list_or_404(Credential, crm_id=crm_id, user=request.user):
-        signin.delete_credential(credential=credential)
+    with transaction.atomic():
+        for credential in get_list_or_404(Credential, crm_id=crm_id, user=request.user):
+            signin.delete_credential(credential=credential)
+        record(request, "key.removed", f"crm:{crm_id}", owner=request.user.email)
     messages.success(
         request, _("Your key is gone from here. It still exists in the CRM; delete it there as well.")
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from nutshellpbx.dashboard.recording import named, record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.desktop import mailbox, pairing
 from nutshellpbx.desktop.models import Device
@@ -86,8 +88,11 @@ def choose_browser(request: Visit, device_id: UUID) -> HttpResponse:
     browser = request.POST.get("browser", "")
     if browser and browser not in {known.get("id") for known in device.browsers}:
         return HttpResponse(_("This desktop has no such browser any more."), status=422)
+    changed = {"browser": [device.browser, browser]}
     device.browser = browser
-    device.save(update_fields=["browser"])
+    with transaction.atomic():
+        device.save(update_fields=["browser"])
+        record(request, "desktop.browser", named(device), name=device.name, changed=changed)
     if request.htmx:
         return render(request, "dashboard/parts/saved.html")
     messages.success(request, _("Saved."))
@@ -100,8 +105,11 @@ def rename(request: Visit, device_id: UUID) -> HttpResponse:
     """Give a desktop another name."""
     device, form = _device(request, device_id), Naming(request.POST)
     if form.is_valid():
+        changed = {"name": [device.name, form.cleaned_data["name"]]}
         device.name = form.cleaned_data["name"]
-        device.save(update_fields=["name"])
+        with transaction.atomic():
+            device.save(update_fields=["name"])
+            record(request, "desktop.renamed", named(device), changed=changed)
         messages.success(request, _("It is called “%(name)s” now.") % {"name": device.name})
     else:
         messages.error(request, _("A desktop needs a name of 1 to 80 signs."))
@@ -113,7 +121,9 @@ def rename(request: Visit, device_id: UUID) -> HttpResponse:
 def revoke(request: Visit, device_id: UUID) -> HttpResponse:
     """Take a desktop's right away, at once."""
     device = _device(request, device_id)
-    mailbox.revoke(device=device, now=timezone.now())
+    with transaction.atomic():
+        mailbox.revoke(device=device, now=timezone.now())
+        record(request, "desktop.revoked", named(device), name=device.name)
     messages.success(request, _("“%(name)s” opens nothing any more.") % {"name": device.name})
     return redirect("my_desktops")
 

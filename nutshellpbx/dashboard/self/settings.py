@@ -6,12 +6,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from nutshellpbx.dashboard.effect import effect_of
+from nutshellpbx.dashboard.recording import record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.dashboard.rows import ROWS, read_value, shown
 from nutshellpbx.people.models import Preferences, User
@@ -37,7 +39,10 @@ def change(request: Visit, name: str) -> HttpResponse:
         value = read_value(name, request.POST)
     except forms.ValidationError as error:
         return _refuse(request, " ".join(error.messages), status=422)
-    Preferences.objects.update_or_create(user=request.user, defaults={name: value})
+    with transaction.atomic():
+        before = Preferences.objects.filter(user=request.user).values_list(name, flat=True).first()
+        Preferences.objects.update_or_create(user=request.user, defaults={name: value})
+        record(request, "setting.changed", f"user:{request.user.pk}", changed={name: [before, value]})
     if request.htmx:
         return render(request, "dashboard/self/setting_saved.html", {**_context(request), "name": name})
     messages.success(request, _("Saved."))
@@ -48,7 +53,9 @@ def change(request: Visit, name: str) -> HttpResponse:
 @require_POST
 def follow_company(request: Visit) -> HttpResponse:
     """Forget what this user set: the company's defaults count again."""
-    Preferences.objects.filter(user=request.user).delete()
+    with transaction.atomic():
+        Preferences.objects.filter(user=request.user).delete()
+        record(request, "setting.reset", f"user:{request.user.pk}")
     messages.success(request, _("The company’s defaults count for you again."))
     return redirect("my_settings")
 

@@ -150,7 +150,7 @@ def took(span: timedelta | float | None) -> str:
 
 @register.filter
 def offset(span: timedelta | None) -> str:
-    """How long after the beginning: + 96 ms, + 9.1 s, + 8:20."""
+    """How long after the beginning: + 96 ms, + 9.1 s, + 8:20, + 2 h 14 min."""
     if span is None:
         return ""
     seconds = span.total_seconds()
@@ -158,7 +158,11 @@ def offset(span: timedelta | None) -> str:
         return _("+ %(ms)s ms") % {"ms": max(0, round(seconds * 1000))}
     if seconds < 60:
         return _("+ %(s).1f s") % {"s": seconds}
-    return f"+ {int(seconds) // 60}:{int(seconds) % 60:02d}"
+    if seconds < 3600:
+        return f"+ {int(seconds) // 60}:{int(seconds) % 60:02d}"
+    if seconds < 86_400:
+        return _("+ %(h)s h %(m)s min") % {"h": int(seconds) // 3600, "m": int(seconds) % 3600 // 60}
+    return _("+ %(d)s d %(h)s h") % {"d": int(seconds) // 86_400, "h": int(seconds) % 86_400 // 3600}
 
 
 @register.filter

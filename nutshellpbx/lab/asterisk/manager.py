@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from nutshellpbx.lab.asterisk.runner import ADDRESS, RealAsterisk
 
 #: How long a story waits for what must come next, in seconds.
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 #: What floods the stream and tells no story.
 NOISE = ("VarSet", "QueueMemberStatus")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 
@@ -28,9 +28,13 @@ def fill(path: Path, **values: object) -> str:
 class Answers:
     """A phone that rings `after_ms`, answers and talks until the other side hangs up or `talk_ms` is over."""
 
-    after_ms: int = 300
+    after_ms: int = 600
     talk_ms: int = LONG_MS
     hold_ms: int = 0  # puts the other side on hold that long, 300 ms after the answer
+
+    def slower(self, times: int) -> Answers:
+        """The same with all its times so many times as long."""
+        return Answers(self.after_ms * times, self.talk_ms * times, self.hold_ms * times)
 
     def scenario(self) -> str:
         talk = (
@@ -47,6 +51,9 @@ class Refuses:
 
     status: str = "486 Busy Here"
     contact: str = "phone@127.0.0.1"
+
+    def slower(self, times: int) -> Refuses:
+        return self
 
     def scenario(self) -> str:
         return fill(SCENARIOS / "phone_refuses.xml", status=self.status, contact=self.contact)
@@ -69,6 +76,10 @@ class Caller:
     host: str = "127.0.0.1"
     give_up_ms: int = 0  # 0: never
     talk_ms: int = 800
+
+    def slower(self, times: int) -> Caller:
+        """The same with all his times so many times as long."""
+        return replace(self, give_up_ms=self.give_up_ms * times, talk_ms=self.talk_ms * times)
 
     def scenario(self) -> str:
         if self.give_up_ms:

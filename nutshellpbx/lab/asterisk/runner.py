@@ -62,6 +62,8 @@ class RealAsterisk:
         self._run = tree / "runs" / uuid.uuid4().hex[:12]
         self._asterisk: subprocess.Popen[bytes] | None = None
         self._sipps: dict[str, subprocess.Popen[bytes]] = {}
+        self.times = 1  # how many times as long everything takes
+        self._short_ring_s = short_ring_s
         self._settings = {"ring_s": ring_s, "short_ring_s": short_ring_s, "ami_write": ami_write}
         ports = _free_ports(4 + len(EXTENSIONS))
         self.ami_port, self.sip_port, self._ports = (
@@ -107,10 +109,23 @@ class RealAsterisk:
         files = (self._run / "log" / "messages", self._run / "output")
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
 
+    def slow_down(self, times: int) -> None:
+        """Let everything from the next story on ring and talk so many times as long; 1 is as always."""
+        if times == self.times:
+            return
+        self.times = times
+        short_ring_s = self._short_ring_s * times
+        queues = {**self._settings, "short_ring_s": short_ring_s}
+        self._write("etc/queues.conf", fill(CONFIG / "queues.conf", **queues))
+        self.command("queue reload all")
+        self.command(f"dialplan set global SHORT_RING {short_ring_s}")
+
     def set_phone(self, extension: str, behaviour: Behaviour) -> None:
         """Let the phone of an extension (or OUTSIDE, the far end of the trunk) behave so from now on."""
         self.unplug(extension)
-        scenario = self._write(f"sipp/{extension}-{uuid.uuid4().hex[:6]}.xml", behaviour.scenario())
+        scenario = self._write(
+            f"sipp/{extension}-{uuid.uuid4().hex[:6]}.xml", behaviour.slower(self.times).scenario()
+        )
         port = self._ports[extension]
         self._sipps[extension] = self._sipp(scenario, "-p", str(port))
         _wait_until_taken(port, self._sipps[extension])
@@ -130,7 +145,7 @@ class RealAsterisk:
         The answer is the caller's process: it ends with 0 when the call was clean, from its side.
         """
         name = f"caller-{uuid.uuid4().hex[:6]}"
-        scenario = self._write(f"sipp/{name}.xml", caller.scenario())
+        scenario = self._write(f"sipp/{name}.xml", caller.slower(self.times).scenario())
         people = self._write(f"sipp/{name}.csv", caller.injection())
         calling = self._sipp(scenario, "-inf", people, "-s", dialled, "-m", "1", f"{ADDRESS}:{self.sip_port}")
         self._sipps[name] = calling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from nutshellpbx.lab.asterisk.manager import Manager, Said
@@ -31,6 +32,10 @@ class Stage:
     def inside(self, extension: str, dialled: str, *, talk_ms: int = 800, give_up_ms: int = 0) -> None:
         """Let the phone of an extension dial."""
         self.pbx.call(dialled, Caller(number=extension, name="", talk_ms=talk_ms, give_up_ms=give_up_ms))
+
+    def pause(self, pause_ms: int) -> None:
+        """Let some time of the story pass."""
+        time.sleep(pause_ms * self.pbx.times / 1000)
 
     def talking(self, device: str, *, since: int = 0) -> Said:
         """Wait until a channel of the device is in a bridge with another."""

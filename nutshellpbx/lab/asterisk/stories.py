@@ -8,33 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nutshellpbx.lab.asterisk.manager import Manager
-from nutshellpbx.lab.asterisk.phones import (
-    BUSY,
-    DO_NOT_DISTURB,
-    NEVER_ANSWERS,
-    Answers,
-    Caller,
-    Refuses,
+from nutshellpbx.lab.asterisk import passed_on
+from nutshellpbx.lab.asterisk.dialled import (
+    ABROAD,
+    CUSTOMER,
+    DIRECT,
+    GROUP_OF_FIVE,
+    GROUP_OF_TWO,
+    MENU,
+    QUEUE_ALL,
+    QUEUE_LOCAL,
+    QUEUE_ONE_AFTER_ANOTHER,
+    QUEUE_OVERFLOW,
+    RINGS_MS,
+    TALKS_MS,
+    TWO_PHONES,
+    VOICEMAIL,
 )
+from nutshellpbx.lab.asterisk.manager import Manager
+from nutshellpbx.lab.asterisk.phones import BUSY, DO_NOT_DISTURB, NEVER_ANSWERS, Answers, Caller
 from nutshellpbx.lab.asterisk.runner import RealAsterisk
 from nutshellpbx.lab.asterisk.stage import STAYS_MS, Stage
-
-#: What was dialled in each kind of story (lab/asterisk/config/extensions.conf).
-DIRECT = "12125550101"
-VOICEMAIL = "12125550155"
-GROUP_OF_FIVE = "12125550160"
-GROUP_OF_TWO = "12125550161"
-QUEUE_ALL = "12125550170"
-QUEUE_ONE_AFTER_ANOTHER = "12125550171"
-QUEUE_LOCAL = "12125550172"
-QUEUE_OVERFLOW = "12125550173"
-MENU = "12125550180"
-FORWARDED_ALWAYS = "12125550190"
-TWO_PHONES = "12125550196"
-
-CUSTOMER = "13125550142"
-ABROAD = "13125550199"
 
 
 def inbound_answered(on: Stage) -> None:
@@ -42,9 +36,19 @@ def inbound_answered(on: Stage) -> None:
     on.caller(DIRECT)
 
 
+def inbound_answered_by_the_third(on: Stage) -> None:
+    on.phones(p103=Answers(after_ms=RINGS_MS))
+    on.caller("12125550103")
+
+
+def inbound_answered_by_the_fourth(on: Stage) -> None:
+    on.phones(p104=Answers(after_ms=RINGS_MS))
+    on.caller("12125550104")
+
+
 def caller_gives_up(on: Stage) -> None:
     on.phones(p101=NEVER_ANSWERS)
-    on.caller(DIRECT, Caller(give_up_ms=500))
+    on.caller(DIRECT, Caller(give_up_ms=RINGS_MS))
 
 
 def busy(on: Stage) -> None:
@@ -58,7 +62,7 @@ def do_not_disturb(on: Stage) -> None:
 
 
 def phone_unplugged(on: Stage) -> None:
-    on.phones(p102=Answers())
+    on.phones(p102=Answers(after_ms=RINGS_MS))
     on.caller(GROUP_OF_TWO)
 
 
@@ -79,7 +83,7 @@ def outbound_with_prefix(on: Stage) -> None:
 
 def outbound_not_answered(on: Stage) -> None:
     on.phones(outside=NEVER_ANSWERS)
-    on.inside("101", CUSTOMER, give_up_ms=500)
+    on.inside("101", CUSTOMER, give_up_ms=RINGS_MS)
 
 
 def outbound_busy(on: Stage) -> None:
@@ -129,13 +133,15 @@ def foreign_name(on: Stage) -> None:
 
 
 def group_of_two_one_answers(on: Stage) -> None:
-    on.phones(p101=Answers(), p102=NEVER_ANSWERS)
-    on.caller(GROUP_OF_TWO)
+    on.phones(p101=Answers(after_ms=RINGS_MS), p102=NEVER_ANSWERS)
+    on.caller(GROUP_OF_TWO, Caller(talk_ms=2000))
 
 
 def group_of_five_one_answers(on: Stage) -> None:
-    on.phones(p101=NEVER_ANSWERS, p102=NEVER_ANSWERS, p103=Answers(), p104=NEVER_ANSWERS, p105=BUSY)
-    on.caller(GROUP_OF_FIVE)
+    on.phones(
+        p101=NEVER_ANSWERS, p102=NEVER_ANSWERS, p103=Answers(after_ms=RINGS_MS), p104=NEVER_ANSWERS, p105=BUSY
+    )
+    on.caller(GROUP_OF_FIVE, Caller(talk_ms=2000))
 
 
 def group_nobody_answers(on: Stage) -> None:
@@ -144,7 +150,7 @@ def group_nobody_answers(on: Stage) -> None:
 
 
 def queue_all_ring(on: Stage) -> None:
-    on.phones(p101=NEVER_ANSWERS, p102=Answers(talk_ms=600), p103=NEVER_ANSWERS)
+    on.phones(p101=NEVER_ANSWERS, p102=Answers(after_ms=RINGS_MS, talk_ms=2000), p103=NEVER_ANSWERS)
     on.caller(QUEUE_ALL, Caller(talk_ms=STAYS_MS))
 
 
@@ -155,11 +161,11 @@ def queue_one_after_another(on: Stage) -> None:
 
 def queue_caller_gives_up(on: Stage) -> None:
     on.phones(p101=NEVER_ANSWERS, p102=NEVER_ANSWERS, p103=NEVER_ANSWERS)
-    on.caller(QUEUE_ALL, Caller(talk_ms=700))
+    on.caller(QUEUE_ALL, Caller(talk_ms=RINGS_MS))
 
 
 def queue_local_channels(on: Stage) -> None:
-    on.phones(p101=NEVER_ANSWERS, p102=Answers(talk_ms=600))
+    on.phones(p101=NEVER_ANSWERS, p102=Answers(after_ms=RINGS_MS, talk_ms=2000))
     on.caller(QUEUE_LOCAL, Caller(talk_ms=STAYS_MS))
 
 
@@ -171,90 +177,6 @@ def queue_overflow(on: Stage) -> None:
 def menu_first(on: Stage) -> None:
     on.phones(p101=Answers(talk_ms=600))
     on.caller(MENU, Caller(talk_ms=STAYS_MS))
-
-
-def blind_transfer(on: Stage) -> None:
-    on.phones(p101=Answers(), p102=Answers(talk_ms=600))
-    on.caller(DIRECT, Caller(talk_ms=STAYS_MS))
-    on.both_talking()
-    on.manager.act("BlindTransfer", Channel=on.talking("101")["Channel"], Context="lines", Exten="102")
-
-
-def blind_transfer_comes_back(on: Stage) -> None:
-    on.phones(p101=Answers(), p102=NEVER_ANSWERS)
-    on.caller(DIRECT, Caller(talk_ms=4000))
-    on.both_talking()
-    on.manager.act(
-        "BlindTransfer", Channel=on.talking("101")["Channel"], Context="lines-and-back", Exten="102"
-    )
-
-
-def attended_transfer(on: Stage) -> None:
-    on.phones(p101=Answers(), p102=Answers(after_ms=200, talk_ms=1500))
-    on.caller(DIRECT, Caller(talk_ms=STAYS_MS))
-    on.both_talking()
-    channel = on.talking("101")["Channel"]
-    on.manager.act("Atxfer", Channel=channel, Context="lines", Exten="102")
-    on.talking("102")
-    on.manager.act("Hangup", Channel=channel)
-
-
-def attended_transfer_cancelled(on: Stage) -> None:
-    on.phones(p101=Answers(talk_ms=2500), p102=NEVER_ANSWERS)
-    on.caller(DIRECT, Caller(talk_ms=STAYS_MS))
-    on.both_talking()
-    channel = on.talking("101")["Channel"]
-    on.manager.act("Atxfer", Channel=channel, Context="lines", Exten="102")
-    on.ringing("102")
-    on.manager.act("CancelAtxfer", Channel=channel)
-
-
-def attended_transfer_of_two_calls(on: Stage) -> None:
-    on.phones(p101=Answers(), p102=Answers(after_ms=100, talk_ms=1500))
-    on.caller(DIRECT, Caller(talk_ms=STAYS_MS))
-    customer = on.both_talking()["Channel"]
-    since = on.manager.mark()
-    on.inside("101", "102", talk_ms=STAYS_MS)
-    on.manager.wait_event("BridgeEnter", since=since, BridgeNumChannels="2")
-    on.manager.act("Bridge", Channel1=customer, Channel2=on.talking("102")["Channel"], Tone="no")
-
-
-def transfer_to_queue(on: Stage) -> None:
-    on.phones(p101=Answers(), p102=Answers(after_ms=400, talk_ms=600), p103=NEVER_ANSWERS)
-    on.caller(DIRECT, Caller(talk_ms=STAYS_MS))
-    on.both_talking()
-    on.manager.act("BlindTransfer", Channel=on.talking("101")["Channel"], Context="queues", Exten="704")
-
-
-def pick_up(on: Stage) -> None:
-    on.phones(p101=NEVER_ANSWERS)
-    on.caller(DIRECT, Caller(talk_ms=1200))
-    on.ringing("101")
-    on.inside("102", "*8", talk_ms=STAYS_MS)
-
-
-def forwarded_inside_by_the_phone(on: Stage) -> None:
-    on.phones(p101=Refuses("302 Moved Temporarily", "102@127.0.0.1"), p102=Answers())
-    on.caller(DIRECT)
-
-
-def forwarded_outside_by_the_phone(on: Stage) -> None:
-    on.phones(p101=Refuses("302 Moved Temporarily", f"{ABROAD}@127.0.0.1"), outside=Answers())
-    on.caller(DIRECT)
-
-
-def forwarded_outside_always(on: Stage) -> None:
-    on.phones(outside=Answers())
-    on.caller(FORWARDED_ALWAYS)
-
-
-def parked_and_retrieved(on: Stage) -> None:
-    on.phones(p101=Answers())
-    on.caller(DIRECT, Caller(talk_ms=2500))
-    customer = on.both_talking()["Channel"]
-    on.manager.act("Park", Channel=customer, TimeoutChannel=on.talking("101")["Channel"])
-    place = on.manager.wait_event("ParkedCall")["ParkingSpace"]
-    on.inside("103", place, talk_ms=STAYS_MS)
 
 
 def hold_and_resume(on: Stage) -> None:
@@ -289,7 +211,7 @@ def three_in_a_conference(on: Stage) -> None:
 
 
 def two_phones_of_one_extension(on: Stage) -> None:
-    on.phones(p106=Answers(), p106b=NEVER_ANSWERS)
+    on.phones(p106=Answers(after_ms=RINGS_MS), p106b=NEVER_ANSWERS)
     on.caller(TWO_PHONES)
 
 
@@ -301,8 +223,9 @@ def same_customer_twice(on: Stage) -> None:
 
 def caller_known_later(on: Stage) -> None:
     on.phones(p101=Answers())
-    on.caller(DIRECT, Caller(number="anonymous", name="", host="anonymous.invalid", talk_ms=1500))
+    on.caller(DIRECT, Caller(number="anonymous", name="", host="anonymous.invalid", talk_ms=2 * TALKS_MS))
     customer = on.both_talking()["Channel"]
+    on.pause(RINGS_MS)
     on.manager.act("Setvar", Channel=customer, Variable="CALLERID(num)", Value=CUSTOMER)
     on.manager.act("Setvar", Channel=customer, Variable="CALLERID(name)", Value="Grace Customer")
 
@@ -311,6 +234,8 @@ STORIES: Mapping[str, Callable[[Stage], None]] = {
     story.__name__: story
     for story in (
         inbound_answered,
+        inbound_answered_by_the_third,
+        inbound_answered_by_the_fourth,
         caller_gives_up,
         busy,
         do_not_disturb,
@@ -335,17 +260,21 @@ STORIES: Mapping[str, Callable[[Stage], None]] = {
         queue_local_channels,
         queue_overflow,
         menu_first,
-        blind_transfer,
-        blind_transfer_comes_back,
-        attended_transfer,
-        attended_transfer_cancelled,
-        attended_transfer_of_two_calls,
-        transfer_to_queue,
-        pick_up,
-        forwarded_inside_by_the_phone,
-        forwarded_outside_by_the_phone,
-        forwarded_outside_always,
-        parked_and_retrieved,
+        passed_on.blind_transfer,
+        passed_on.blind_transfer_comes_back,
+        passed_on.attended_transfer,
+        passed_on.attended_transfer_cancelled,
+        passed_on.attended_transfer_of_two_calls,
+        passed_on.transfer_to_queue,
+        passed_on.pick_up,
+        passed_on.forwarded_inside_by_the_phone,
+        passed_on.forwarded_outside_by_the_phone,
+        passed_on.forwarded_outside_always,
+        passed_on.forwarded_inside_on_busy,
+        passed_on.forwarded_inside_on_no_answer,
+        passed_on.forwarded_outside_on_busy,
+        passed_on.forwarded_outside_on_no_answer,
+        passed_on.parked_and_retrieved,
         hold_and_resume,
         call_waiting,
         three_in_a_conference,

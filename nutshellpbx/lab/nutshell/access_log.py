@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+import re
+from collections import Counter, deque
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from nutshellpbx.lab.nutshell.exchange import Request
 from nutshellpbx.lab.nutshell.numbers import digits_of
 
-MOST_ENTRIES = 200_000
+#: So many entries are kept unless told otherwise: about 1 KB each.
+MOST_ENTRIES = 50_000
+#: So many kinds of requests are counted apart.
+MOST_KINDS = 1000
+
+_NUMBER_IN_PATH = re.compile(r"/\d+(-[a-zA-Z0-9_-]+)?(?=/|$)")
 
 # Query values that are shown as they are; of a number the last four digits; of all others only the name.
 _PLAIN = frozenset(
@@ -22,10 +29,14 @@ _PLAIN = frozenset(
 
 
 class AccessLog:
-    """Numbered entries in memory and, with a path, in a file of JSON lines."""
+    """Numbered entries, the last ``keeps`` in memory and, with a path, all in a file of JSON lines.
 
-    def __init__(self, *, path: str | None = None) -> None:
-        self._entries: deque[dict[str, Any]] = deque(maxlen=MOST_ENTRIES)
+    What came of each kind of request is counted, whatever is kept.
+    """
+
+    def __init__(self, *, path: str | None = None, keeps: int = MOST_ENTRIES) -> None:
+        self._entries: deque[dict[str, Any]] = deque(maxlen=keeps)
+        self._tally: dict[str, Counter[str]] = {}
         self._last = 0
         self._file: IO[str] | None = _open(path) if path else None
         self._waiting: set[asyncio.Event] = set()
@@ -57,6 +68,7 @@ class AccessLog:
             "fault": misdeed,
         }
         self._entries.append(entry)
+        self._count(request, status)
         if self._file:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         for waiter in self._waiting:
@@ -67,8 +79,7 @@ class AccessLog:
         behind = self._last - number
         if behind <= 0:
             return []
-        entries = list(self._entries)
-        return entries[-behind:] if behind < len(entries) else entries
+        return list(islice(reversed(self._entries), behind))[::-1]
 
     async def wait_after(self, number: int, *, timeout_s: float) -> list[dict[str, Any]]:
         """The entries with a higher number, waiting for the first one if there is none yet."""
@@ -84,14 +95,30 @@ class AccessLog:
             self._waiting.discard(waiter)
         return self.after(number)
 
+    def tally(self) -> dict[str, dict[str, int]]:
+        """How often each kind of request (ids left out of its path) got each status; "none" is no answer."""
+        return {kind: dict(statuses) for kind, statuses in self._tally.items()}
+
+    def _count(self, request: Request, status: int | None) -> None:
+        kind = f"{request.method} {_NUMBER_IN_PATH.sub('/#', request.path)}"
+        if kind not in self._tally and len(self._tally) >= MOST_KINDS:
+            kind = "others"
+        self._tally.setdefault(kind, Counter())["none" if status is None else str(status)] += 1
+
+    @property
+    def kept_from(self) -> int:
+        """The number of the oldest entry in memory; what is older was dropped."""
+        return self._entries[0]["n"] if self._entries else self._last + 1
+
     @property
     def last(self) -> int:
         """The number of the newest entry."""
         return self._last
 
     def clear(self) -> None:
-        """Forget the entries in memory; the numbers go on and the file stays."""
+        """Forget the entries and counts in memory; the numbers go on and the file stays."""
         self._entries.clear()
+        self._tally.clear()
 
     def close(self) -> None:
         """Close the file."""

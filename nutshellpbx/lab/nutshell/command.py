@@ -7,6 +7,7 @@ import asyncio
 import gc
 import signal
 
+from nutshellpbx.lab.nutshell.access_log import MOST_ENTRIES
 from nutshellpbx.lab.nutshell.instance import Instance
 from nutshellpbx.lab.nutshell.lists import PHONE_FILTERS
 from nutshellpbx.lab.nutshell.records import KEY_KINDS
@@ -20,6 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contacts", type=int, default=100_000, help="how many people the company knows")
     parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same people")
     parser.add_argument("--log", metavar="FILE", help="write the access log as JSON lines")
+    parser.add_argument(
+        "--keep-log",
+        type=int,
+        default=MOST_ENTRIES,
+        metavar="N",
+        help="keep the last N entries of the access log in memory (about 1 KB each)",
+    )
     parser.add_argument(
         "--users",
         metavar="LIST",
@@ -39,11 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     if arguments.contacts < 0:
         raise SystemExit("nutshell: --contacts must not be negative")
+    if arguments.keep_log < 1:
+        raise SystemExit("nutshell: --keep-log must be at least 1")
     instance = Instance(
         contacts=arguments.contacts,
         seed=arguments.seed,
         phone_filter=arguments.phone_filter,
         log_path=arguments.log,
+        keeps_log=arguments.keep_log,
     )
     for text in filter(None, arguments.users.split(",")):
         _add_user(instance, text)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 from typing import Any
 
+from nutshellpbx.lab.nutshell import content
 from nutshellpbx.lab.nutshell.errors import Invalid, not_allowed, not_found
-from nutshellpbx.lab.nutshell.exchange import Answer, Request, json_answer
+from nutshellpbx.lab.nutshell.exchange import Answer, Request, json_answer, to_json
 from nutshellpbx.lab.nutshell.instance import Instance
 from nutshellpbx.lab.nutshell.misbehaviour import KINDS, UnknownFault
 from nutshellpbx.lab.nutshell.people_edit import new_company, new_person
@@ -18,6 +20,7 @@ from nutshellpbx.lab.nutshell.sign_in import find_user_by_email
 from nutshellpbx.lab.nutshell.store import ACTIVITY_TYPES
 
 _LONGEST_WAIT_S = 60.0
+_PIECE = 50
 
 
 async def answer_control(instance: Instance, request: Request) -> Answer:
@@ -27,6 +30,10 @@ async def answer_control(instance: Instance, request: Request) -> Answer:
     path = request.path.removeprefix("/_practice").rstrip("/")
     if request.method == "GET" and path.startswith("/contacts/"):
         return _contact(instance, path.removeprefix("/contacts/"))
+    if request.method == "GET" and path.startswith("/notes/"):
+        return content.show_note(instance, path.removeprefix("/notes/")) or not_found()
+    if request.method == "DELETE" and path.startswith("/faults/"):
+        return _withdraw_fault(instance, path.removeprefix("/faults/"))
     known = {method for method, address in _TABLE if address == path}
     if not known:
         return not_found()
@@ -43,12 +50,14 @@ async def _state(instance: Instance, request: Request) -> Answer:
     counts = {table: instance.store.count_live(table) for table in instance.store.tables}
     state = {
         "address": instance.address,
+        "control": instance.control_address,
         "seed": instance.seed,
         "counts": counts,
         "events": len(instance.store.events),
         "deletions": len(instance.store.deletions),
         "log": instance.log.last,
         "fault_seed": instance.misbehaviour.seed,
+        "clock_ahead_s": instance.ahead_s,
     }
     return json_answer(state)
 
@@ -57,26 +66,20 @@ async def _log(instance: Instance, request: Request) -> Answer:
     after = int(request.first("after") or 0)
     wait_s = min(float(request.first("wait") or 0), _LONGEST_WAIT_S)
     entries = await instance.log.wait_after(after, timeout_s=wait_s)
-    return json_answer({"entries": entries, "last": entries[-1]["n"] if entries else instance.log.last})
+    last = entries[-1]["n"] if entries else instance.log.last
+    return json_answer({"entries": entries, "last": last, "kept_from": instance.log.kept_from})
+
+
+async def _tally(instance: Instance, request: Request) -> Answer:
+    return json_answer({"requests": instance.log.tally()})
 
 
 async def _notes(instance: Instance, request: Request) -> Answer:
-    store = instance.store
-    of_activity = {row.note_id: api_id(row.id, "activities") for row in store.activities.values()}
-    notes = [
-        {
-            "id": api_id(note.id, "notes"),
-            "parent": note.parent_id,
-            "activity": of_activity.get(note.id),
-            "author": note.author_id,
-            "author_name": store.name_of(note.author_id),
-            "body": note.markup,
-            "created_at": note.created_at,
-            "deleted_at": note.deleted_at,
-        }
-        for note in store.notes.values()
-    ]
-    return json_answer({"notes": notes})
+    return content.list_notes(instance, request)
+
+
+async def _histories(instance: Instance, request: Request) -> Answer:
+    return content.list_histories(instance, request)
 
 
 async def _activities(instance: Instance, request: Request) -> Answer:
@@ -104,7 +107,7 @@ def _contact(instance: Instance, text: str) -> Answer:
     if person is None:
         return not_found()
     ref = api_id(person.id, "contacts")
-    notes = [note for note in instance.store.notes.values() if note.parent_id == ref]
+    notes = sorted(instance.store.notes_of(ref, keeps_all=True), key=lambda note: note.id)
     return json_answer(
         {
             "contact": instance.shapes.person(person),
@@ -143,9 +146,11 @@ async def _sample(instance: Instance, request: Request) -> Answer:
     rows: list[Person] = list(instance.store.live("contacts"))
     rng.shuffle(rows)
     sample: list[dict[str, Any]] = []
-    for person in rows:
+    for place, person in enumerate(rows):
         if len(sample) >= count:
             break
+        if place % 200 == 0:
+            await asyncio.sleep(0)
         phone = next((phone for phone in person.phones if phone.digits and not phone.extension), None)
         if phone is None or len(phone.digits) < 10 or (phone.country_code == "1" and len(phone.number) != 10):
             continue
@@ -163,7 +168,16 @@ async def _sample(instance: Instance, request: Request) -> Answer:
                     "owners": owners,
                 }
             )
-    return json_answer({"contacts": sample})
+    return Answer(parts=_in_pieces("contacts", sample))
+
+
+def _in_pieces(name: str, rows: list[dict[str, Any]]) -> Iterator[bytes]:
+    """One member with a long list, so that others are served while it is written."""
+    yield b'{"' + name.encode() + b'":['
+    for start in range(0, len(rows), _PIECE):
+        piece = b",".join(to_json(row) for row in rows[start : start + _PIECE])
+        yield b"," + piece if start else piece
+    yield b"]}"
 
 
 async def _users(instance: Instance, request: Request) -> Answer:
@@ -221,15 +235,36 @@ async def _order_faults(instance: Instance, request: Request) -> Answer:
     return json_answer({"ordered": [fault.id for fault in ordered]}, status=201)
 
 
+def _withdraw_fault(instance: Instance, text: str) -> Answer:
+    """Take one fault back by the number that the order was answered with."""
+    known = text.isascii() and text.isdigit() and instance.misbehaviour.withdraw(int(text))
+    return Answer(status=204) if known else not_found()
+
+
+async def _limits(instance: Instance, request: Request) -> Answer:
+    """What each ordered limit let through and refused."""
+    return json_answer({"limits": instance.misbehaviour.limits()})
+
+
 async def _clear_faults(instance: Instance, request: Request) -> Answer:
     instance.misbehaviour.clear()
     return Answer(status=204)
+
+
+async def _set_clock(instance: Instance, request: Request) -> Answer:
+    """Let the CRM's clock go wrong: ``{"ahead_s": 3600}``; negative is behind."""
+    ahead_s = _object(request).get("ahead_s")
+    if isinstance(ahead_s, bool) or not isinstance(ahead_s, int | float):
+        raise ValueError("ahead_s must be seconds")
+    instance.ahead_s = float(ahead_s)
+    return json_answer({"ahead_s": instance.ahead_s})
 
 
 async def _reset(instance: Instance, request: Request) -> Answer:
     """Bring back the first data and behave again; the access log is emptied, its numbers go on."""
     instance.store.reset()
     instance.misbehaviour.clear()
+    instance.ahead_s = 0.0
     instance.log.clear()
     return Answer(status=204)
 
@@ -237,7 +272,9 @@ async def _reset(instance: Instance, request: Request) -> Answer:
 _TABLE: dict[tuple[str, str], Callable[[Instance, Request], Awaitable[Answer]]] = {
     ("GET", ""): _state,
     ("GET", "/log"): _log,
+    ("GET", "/tally"): _tally,
     ("GET", "/notes"): _notes,
+    ("GET", "/histories"): _histories,
     ("GET", "/activities"): _activities,
     ("POST", "/contacts"): _add_contact,
     ("GET", "/sample"): _sample,
@@ -247,6 +284,8 @@ _TABLE: dict[tuple[str, str], Callable[[Instance, Request], Awaitable[Answer]]] 
     ("GET", "/faults"): _faults,
     ("POST", "/faults"): _order_faults,
     ("DELETE", "/faults"): _clear_faults,
+    ("GET", "/limits"): _limits,
+    ("POST", "/clock"): _set_clock,
     ("POST", "/reset"): _reset,
 }
 

@@ -55,7 +55,7 @@ class Lists:
         if email:
             tests.append(lambda record: _has_value(record.emails, email))
         rank = self._rank(key)
-        shows_all = not self._store.hides_any and not actor.is_restricted
+        shows_all = not self._store.hides_any(table) and not actor.is_restricted
         rows: list[Any]
         if "phone" in filters:
             rows = [row for row in self._with_phone(filters["phone"], table=table) if row.deleted_at is None]

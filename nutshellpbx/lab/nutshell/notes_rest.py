@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -22,15 +23,15 @@ _PARENTS = ("contacts", "accounts")
 def list_notes(instance: Instance, request: Request, actor: Actor) -> Answer:
     """Notes, newest first; ``next`` and ``previous`` are addresses of pages (their direction is a guess)."""
     number, size = read_page(request)
-    rows = sorted(instance.store.live("notes"), key=lambda note: note.id, reverse=True)
-    shown = rows[number * size : (number + 1) * size]
+    rows = list(islice(instance.store.newest_notes(), number * size, (number + 1) * size + 1))
+    shown = rows[:size]
 
     def page(wanted: int) -> str:
         query = urlencode({"page[limit]": size, "page[page]": wanted})
         return f"{instance.address}/rest/notes?{query}"
 
     meta = {
-        "next": page(number + 1) if (number + 1) * size < len(rows) else None,
+        "next": page(number + 1) if len(rows) > size else None,
         "previous": page(number - 1) if number else None,
         "last": api_id(shown[-1].id, "notes") if shown else None,
         **instance_meta(),

@@ -183,7 +183,7 @@ def _phone(phone: Phone) -> str:
 
 def _history(instance: Instance, parent_id: str) -> str:
     store = instance.store
-    notes = [note for note in store.live("notes") if note.parent_id == parent_id]
+    notes = list(store.notes_of(parent_id))
     logged = [
         store.notes[activity.note_id]
         for activity in store.live("activities")

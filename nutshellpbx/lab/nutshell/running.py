@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import threading
@@ -12,10 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nutshellpbx.lab.nutshell.instance import Instance
-from nutshellpbx.lab.nutshell.server import NutshellServer
+from nutshellpbx.lab.nutshell.server import SOMEBODY_ELSE, NutshellServer
 from nutshellpbx.lab.nutshell.store import PRACTICE_EMAIL, PRACTICE_KEY
 
 _START_S = 60.0
+#: Where the control side of each address was found: a door that faults do not shut.
+_controls: dict[str, str] = {}
 
 
 class RunningNutshell:
@@ -71,7 +74,7 @@ class RunningNutshell:
 
     def ask(self, method: str, path: str, content: Any = None, *, timeout_s: float = 70.0) -> Any:
         """Ask the control side (below ``/_practice``); the JSON answer, or None; raises ValueError."""
-        return ask_control(self.url, method, path, content, timeout_s=timeout_s)
+        return _ask(self.instance.control_address, self.url, method, path, content, timeout_s)
 
     def misbehave(self, *faults: dict[str, Any], seed: int | None = None) -> None:
         """Order faults."""
@@ -91,16 +94,36 @@ class RunningNutshell:
 
 
 def ask_control(url: str, method: str, path: str, content: Any = None, *, timeout_s: float = 70.0) -> Any:
-    """Ask the control side of any practice Nutshell on this machine; raises ValueError when it refuses."""
-    split = urlsplit(url)
+    """Ask the control side of any practice Nutshell on this machine; raises ValueError when it refuses.
+
+    Once an address was asked, its control side is reached even while the address itself is shut by a fault.
+    """
+    if url in _controls:
+        with contextlib.suppress(ConnectionRefusedError, _SomebodyElse):
+            return _ask(_controls[url], url, method, path, content, timeout_s)
+    # The first time, or another practice server stands at this address now.
+    _controls[url] = str(_ask(url, url, "GET", "", None, timeout_s)["control"])
+    return _ask(_controls[url], url, method, path, content, timeout_s)
+
+
+class _SomebodyElse(Exception):
+    """The control side that was asked belongs to another practice server; nothing was done."""
+
+
+def _ask(control: str, url: str, method: str, path: str, content: Any, timeout_s: float) -> Any:
+    """Ask the control side at ``control`` of the practice server that is meant by ``url``."""
+    split = urlsplit(control)
     connection = http.client.HTTPConnection(split.hostname or "127.0.0.1", split.port, timeout=timeout_s)
     try:
         body = None if content is None else json.dumps(content)
-        connection.request(method, f"/_practice{path}", body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Host": urlsplit(url).netloc}
+        connection.request(method, f"/_practice{path}", body, headers)
         answer = connection.getresponse()
         text = answer.read()
     finally:
         connection.close()
+    if answer.status == SOMEBODY_ELSE:
+        raise _SomebodyElse
     if answer.status >= 400:
         raise ValueError(f"{method} {path}: {answer.status} {text.decode(errors='replace')}")
     return json.loads(text) if text else None

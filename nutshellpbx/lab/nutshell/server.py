@@ -8,7 +8,9 @@ import logging
 import socket
 import struct
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 from nutshellpbx.lab.nutshell.control import answer_control
 from nutshellpbx.lab.nutshell.errors import error_page, server_error
@@ -25,10 +27,13 @@ from nutshellpbx.lab.nutshell.instance import Instance
 from nutshellpbx.lab.nutshell.misbehaviour import Fault
 from nutshellpbx.lab.nutshell.pages import answer_page
 from nutshellpbx.lab.nutshell.routes import answer_rest
+from nutshellpbx.lab.nutshell.rpc import RPC_PATH, answer_rpc
 from nutshellpbx.lab.nutshell.sign_in import username_of
 
 logger = logging.getLogger(__name__)
 
+#: What the second door answers to who means another practice server (a port that was somebody's before).
+SOMEBODY_ELSE = 421
 _IDLE_S = 120.0
 _TRICKLE_STEP_S = 0.1
 
@@ -52,31 +57,93 @@ class NutshellServer:
         self.port = port
         self._address = address
         self._server: asyncio.Server | None = None
+        self._control: asyncio.Server | None = None
+        # Keeps the port ours while nobody listens on it.
+        self._holder: socket.socket | None = None
+        self._reopening: asyncio.TimerHandle | None = None
         self._is_stopping = False
         self._conversations: set[asyncio.Task[None]] = set()
+        self._lines: set[asyncio.StreamWriter] = set()
+        self._minding: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
-        """Listen on 127.0.0.1."""
-        self._server = await asyncio.start_server(
-            self._converse, "127.0.0.1", self.port, limit=MOST_HEAD_BYTES, backlog=512
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Listen on 127.0.0.1, and for the control side alone on a second port."""
+        self._holder = _bind(self.port)
+        self.port = self._holder.getsockname()[1]
+        await self._open_door()
+        self._control = await asyncio.start_server(self._converse_control, "127.0.0.1", 0)
         self.instance.address = self._address or f"http://127.0.0.1:{self.port}"
+        control_port = self._control.sockets[0].getsockname()[1]
+        self.instance.control_address = f"http://127.0.0.1:{control_port}"
 
     async def stop(self) -> None:
         """Close the door and every conversation."""
         # wait_for swallows a cancellation that meets an arriving request.
         self._is_stopping = True
-        if self._server:
-            self._server.close()
+        if self._reopening:
+            self._reopening.cancel()
+        doors = [door for door in (self._server, self._control) if door]
+        for door in doors:
+            door.close()
         for task in list(self._conversations):
             task.cancel()
         await asyncio.gather(*self._conversations, return_exceptions=True)
-        if self._server:
-            await self._server.wait_closed()
+        for door in doors:
+            await door.wait_closed()
+        if self._holder:
+            self._holder.close()
         self.instance.log.close()
 
+    async def _open_door(self) -> None:
+        self._server = await asyncio.start_server(
+            self._converse, sock=_bind(self.port), limit=MOST_HEAD_BYTES, backlog=512
+        )
+
+    async def _mind_the_door(self) -> None:
+        """Shut or open the door as the ordered faults want it, and come back when that changes by itself."""
+        if self._is_stopping:
+            return
+        fault = self.instance.misbehaviour.shut_door
+        if self._reopening:
+            self._reopening.cancel()
+            self._reopening = None
+        if fault and (left_s := self.instance.misbehaviour.left_s(fault)) is not None:
+            self._reopening = asyncio.get_running_loop().call_later(left_s, self._mind_the_door_soon)
+        if fault and fault.kind == "refuse":
+            if self._server:
+                self._server.close()
+                self._server = None
+        elif self._server is None:
+            await self._open_door()
+        if fault:
+            for writer in list(self._lines):
+                _reset(writer)
+
+    def _mind_the_door_soon(self) -> None:
+        self._minding = asyncio.ensure_future(self._mind_the_door())
+
+    async def _converse_control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._talk(reader, writer, self._serve_second_door)
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        fault = self.instance.misbehaviour.shut_door
+        if fault:
+            fault.fired += 1
+            _reset(writer)
+            return
+        self._lines.add(writer)
+        try:
+            await self._talk(reader, writer, self._serve)
+        finally:
+            self._lines.discard(writer)
+
+    async def _talk(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        serve: Callable[[Request, asyncio.StreamWriter], Awaitable[bool]],
+    ) -> None:
+        """Serve one connection's requests one after the other, until one side has enough."""
         task = asyncio.current_task()
         assert task is not None
         self._conversations.add(task)
@@ -87,7 +154,7 @@ class NutshellServer:
                 if request is None:
                     return
                 request.peer = peer[0] if peer else ""
-                if not await self._serve(request, writer):
+                if not await serve(request, writer):
                     return
         except Unreadable as unreadable:
             await _refuse(writer, unreadable.status)
@@ -102,9 +169,7 @@ class NutshellServer:
     async def _serve(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; says whether the conversation goes on."""
         if request.path.partition("/")[2].startswith("_practice"):
-            answer = await answer_control(self.instance, request)
-            await _send(writer, answer, await gather_body(answer), keeps_alive=request.keeps_alive)
-            return request.keeps_alive
+            return await self._serve_control(request, writer)
         started = time.perf_counter()
         username = username_of(request.headers.get("authorization"))
         outcome = _Outcome()
@@ -120,6 +185,21 @@ class NutshellServer:
                 misdeed=outcome.misdeed,
             )
         return outcome.stays_open and request.keeps_alive
+
+    async def _serve_second_door(self, request: Request, writer: asyncio.StreamWriter) -> bool:
+        if request.headers.get("host", "").rpartition(":")[2] != str(self.port):
+            await _refuse(writer, SOMEBODY_ELSE)
+            return False
+        return await self._serve_control(request, writer)
+
+    async def _serve_control(self, request: Request, writer: asyncio.StreamWriter) -> bool:
+        """Do what one request of the control side orders, of the door too, and answer it."""
+        answer = await answer_control(self.instance, request)
+        if request.method != "GET":
+            self._lines.discard(writer)
+            await self._mind_the_door()
+        await _send(writer, answer, await gather_body(answer), keeps_alive=request.keeps_alive)
+        return request.keeps_alive
 
     async def _answer(
         self, request: Request, writer: asyncio.StreamWriter, username: str, outcome: _Outcome
@@ -143,7 +223,7 @@ class NutshellServer:
             outcome.stays_open = False
             _reset(writer)
             return
-        if deed and kind in ("status_before", "throttle"):
+        if deed and kind in ("status_before", "throttle", "limit"):
             answer = _canned(deed)
         else:
             answer = self._handle(request)
@@ -159,6 +239,7 @@ class NutshellServer:
         body = await gather_body(answer)
         if request.method == "HEAD":
             body = b""
+        answer.headers.setdefault("Date", formatdate(self.instance.now(), usegmt=True))
         outcome.status = answer.status
         if kind == "truncate":
             outcome.stays_open = False
@@ -176,6 +257,8 @@ class NutshellServer:
         try:
             if request.path == "/rest" or request.path.startswith("/rest/"):
                 return answer_rest(self.instance, request)
+            if request.path == RPC_PATH:
+                return answer_rpc(self.instance, request)
             return answer_page(self.instance, request)
         except Exception:
             # The outermost border of a page; the REST side has its own.
@@ -183,9 +266,21 @@ class NutshellServer:
             return server_error()
 
 
+def _bind(port: int) -> socket.socket:
+    """A socket on this port of 127.0.0.1 that does not listen yet; several may share it until one does."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
 def _canned(fault: Fault) -> Answer:
     """The answer of a fault that leaves the request undone."""
-    if fault.kind == "throttle":
+    if fault.kind in ("throttle", "limit"):
         answer = Answer(status=429, body=b"Too Many Requests", content_type="text/plain; charset=UTF-8")
         if fault.retry_after is not None:
             answer.headers["Retry-After"] = str(fault.retry_after)

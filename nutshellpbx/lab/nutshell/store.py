@@ -6,7 +6,7 @@ import copy
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any
 
@@ -45,6 +45,10 @@ _FIRST_KEY_ID = 23
 _FIRST_EVENTS = 20
 
 TABLES = ("contacts", "accounts", "notes", "activities")
+# What an index shows later than it is there: the tables, the change feed, the notes that come with a record.
+LAGGING = (*TABLES, "events", "record_notes")
+# From so many waiting records on, those whose time has come are swept out now and then.
+_SWEEP_AT = 1000
 
 
 class Store:
@@ -66,7 +70,9 @@ class Store:
             index.fill((phone.digits, row.id) for row in self.tables[name].values() for phone in row.phones)
         # How long a new record stays out of lists; the misbehaviour table sets it.
         self.draw_lag_s: Callable[[str], float] = lambda table: 0.0
-        self._listed_from: dict[tuple[str, int], float] = {}
+        self._listed_from: dict[str, dict[int, float]] = {table: {} for table in LAGGING}
+        self._sweep_at = dict.fromkeys(LAGGING, _SWEEP_AT)
+        self._notes_by_parent: dict[str, list[int]] = {}
         self._counts: dict[str, tuple[int, int]] = {}
         self._types: tuple[int, Counter[int]] = (-1, Counter())
         self._originals: dict[tuple[str, int], Any] = {}
@@ -129,9 +135,10 @@ class Store:
         self._originals.setdefault((table, record.id), None)
         self.tables[table][record.id] = record
         self._last_ids[table] = record.id
-        lag_s = self.draw_lag_s(table)
-        if lag_s > 0:
-            self._listed_from[(table, record.id)] = self.clock() + lag_s
+        self._hide(table, record.id)
+        if table == "notes":
+            self._hide("record_notes", record.id)
+            self._notes_by_parent.setdefault(record.parent_id, []).append(record.id)
         self._index_phones(table, record)
         self._note_event(table=table, record=record, actor_id=actor_id, action=action)
 
@@ -180,7 +187,9 @@ class Store:
             else:
                 self.tables[table][number] = original
         self._originals.clear()
-        self._listed_from.clear()
+        for waiting in self._listed_from.values():
+            waiting.clear()
+        self._notes_by_parent.clear()
         users, keys = self._first_users
         self.users, self.keys = dict(users), dict(keys)
         self._fill_feed()
@@ -194,18 +203,17 @@ class Store:
 
     def is_listed(self, table: str, number: int) -> bool:
         """Whether the index behind the lists knows a record already."""
-        since = self._listed_from.get((table, number))
+        since = self._listed_from[table].get(number)
         if since is None:
             return True
         if self.clock() < since:
             return False
-        del self._listed_from[(table, number)]
+        del self._listed_from[table][number]
         return True
 
-    @property
-    def hides_any(self) -> bool:
-        """Whether any record waits for the index behind the lists."""
-        return bool(self._listed_from)
+    def hides_any(self, table: str) -> bool:
+        """Whether any record of a table waits for the index behind the lists."""
+        return bool(self._listed_from[table])
 
     def count_live(self, table: str) -> int:
         """How many records of a table are not deleted."""
@@ -225,10 +233,25 @@ class Store:
 
     def live(self, table: str) -> Iterator[Any]:
         """The records of a table that lists show."""
-        rows = self.tables[table].values()
-        if not self._listed_from:
-            return (row for row in rows if row.deleted_at is None)
-        return (row for row in rows if row.deleted_at is None and self.is_listed(table, row.id))
+        return self._shown(table, self.tables[table].values())
+
+    def newest_notes(self) -> Iterator[Note]:
+        """The notes that lists show, the newest first."""
+        return self._shown("notes", reversed(self.notes.values()))
+
+    def notes_of(self, parent_id: str, *, table: str = "notes", keeps_all: bool = False) -> Iterator[Note]:
+        """The notes on one record, the newest first, that the index named by ``table`` shows by now.
+
+        ``keeps_all``: deleted ones and those that no index shows yet, too.
+        """
+        rows = (self.notes[number] for number in reversed(self._notes_by_parent.get(parent_id, [])))
+        return rows if keeps_all else self._shown(table, rows)
+
+    def feed(self) -> list[Event]:
+        """The change feed as far as it shows what happened."""
+        if not self._listed_from["events"]:
+            return self.events
+        return [event for event in self.events if self.is_listed("events", event.id)]
 
     def find_user(self, user_id: Any) -> User | None:
         """A user by API id, or None."""
@@ -244,6 +267,22 @@ class Store:
         return key.name if key else actor_id
 
     # --- within -------------------------------------------------------------------------------------------
+
+    def _shown(self, table: str, rows: Iterable[Any]) -> Iterator[Any]:
+        if not self._listed_from[table]:
+            return (row for row in rows if row.deleted_at is None)
+        return (row for row in rows if row.deleted_at is None and self.is_listed(table, row.id))
+
+    def _hide(self, table: str, number: int) -> None:
+        """Let the index show a new record only after its lag."""
+        lag_s = self.draw_lag_s(table)
+        if lag_s <= 0:
+            return
+        waiting, now = self._listed_from[table], self.clock()
+        if len(waiting) >= self._sweep_at[table]:
+            self._listed_from[table] = waiting = {key: at for key, at in waiting.items() if at > now}
+            self._sweep_at[table] = max(_SWEEP_AT, 2 * len(waiting))
+        waiting[number] = now + lag_s
 
     def _index_phones(self, table: str, record: Any) -> None:
         self.versions[table] += 1
@@ -266,11 +305,11 @@ class Store:
         action: str,
         changes: list[dict[str, Any]] | None = None,
     ) -> None:
-        self.events.append(
-            Event(
-                self._next_event_id(), self.now(), actor_id, api_id(record.id, table), action, changes or []
-            )
+        event = Event(
+            self._next_event_id(), self.now(), actor_id, api_id(record.id, table), action, changes or []
         )
+        self._hide("events", event.id)
+        self.events.append(event)
 
     def add_user(
         self,

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from nutshellpbx.crm.adapter import SignInRefused
+from nutshellpbx.crm.adapter import SignInRefused, SlowDown, WayAnswer
+from nutshellpbx.crm.adapter import WayOutcome as Outcome
 from nutshellpbx.crm.nutshell import search, translate
-from nutshellpbx.crm.nutshell.search import Outcome
+from nutshellpbx.crm.nutshell.api import Api
 from nutshellpbx.faults import TryLater
 
 MARKER = "[npbx 7Q2K-9F4M-XD3B-R-1]"
@@ -37,6 +38,7 @@ class Wire:
     """Answers what a test laid down, in order, and keeps what was asked."""
 
     origin = "https://app.nutshell.com"
+    ahead = timedelta(0)
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -49,12 +51,15 @@ class Wire:
             raise answer
         return answer
 
+    def earliest(self, since: datetime) -> datetime:
+        return min(since, since + self.ahead)
+
     def call(self, method: str, params: dict[str, Any]) -> Any:
         return self.get(method, params)
 
 
-def ask(way: Any, wire: Wire, card_id: str = "23-contacts") -> search.SearchAnswer:
-    answer: search.SearchAnswer = way(wire, MARKER, card_id, SINCE)
+def ask(way: Any, wire: Wire, card_id: str = "23-contacts") -> WayAnswer:
+    answer: WayAnswer = way(wire, MARKER, card_id, SINCE)
     return answer
 
 
@@ -170,3 +175,93 @@ def test_a_refused_sign_in_is_told_at_once():
             card_id="23-contacts",
             since=SINCE,
         )
+
+
+OTHER = "[npbx 7Q2K-9F4M-XD3C-Z-1]"
+THEIRS = f"Outbound call\n{OTHER}"
+
+
+def test_many_markers_are_found_by_one_reading_of_the_feed():
+    heard: list[WayAnswer] = []
+    wire = Wire(events(note(62, 30), note(61, 20, THEIRS), note(60, 10, OURS), note(63, 5, OURS)))
+    missing = "[npbx 0000-0000-0000-0-1]"
+    found = search.find_many(api=wire, markers={MARKER, OTHER, missing}, since=SINCE, heard=heard.append)
+    assert {marker: [ref.id for ref in refs] for marker, refs in found.items()} == {
+        MARKER: ["60-notes", "63-notes"],
+        OTHER: ["61-notes"],
+        missing: [],
+    }
+    assert len(wire.asked) == 1
+    assert [(one.way, one.outcome) for one in heard] == [("events", Outcome.FOUND)]
+
+
+def test_many_are_looked_for_in_the_newest_notes_when_the_feed_does_not_answer():
+    heard: list[WayAnswer] = []
+    wire = Wire(TryLater("away"), {"notes": [note(60, 10, OURS), note(59, -500)]})
+    found = search.find_many(api=wire, markers={MARKER, OTHER}, since=SINCE, heard=heard.append)
+    assert ([ref.id for ref in found[MARKER]], found[OTHER]) == (["60-notes"], [])
+    assert [(one.way, one.outcome) for one in heard] == [
+        ("events", Outcome.UNANSWERED),
+        ("newest notes", Outcome.FOUND),
+    ]
+
+
+def test_a_marker_that_was_not_found_in_half_a_list_was_not_told_of():
+    wire = Wire({"events": [], "payloads": "?"}, {"notes": [note(60, 10, OURS)]}, TryLater("away"))
+    found = search.find_many(api=wire, markers={MARKER, OTHER}, since=SINCE)
+    assert list(found) == [MARKER]
+    with pytest.raises(TryLater):
+        search.find_many(api=Wire(TryLater("away"), TryLater("away")), markers={MARKER}, since=SINCE)
+
+
+def test_who_asks_for_fewer_requests_is_not_asked_the_other_ways():
+    for asked in (search.find_many, search.find_by_every_way):
+        wire = Wire(SlowDown("slower"))
+        more = {"markers": {MARKER}} if asked is search.find_many else {"marker": MARKER, "card_id": "1"}
+        with pytest.raises(SlowDown):
+            asked(api=wire, since=SINCE, **more)
+        assert len(wire.asked) == 1
+
+
+def test_every_way_that_was_asked_is_told_with_its_reason():
+    heard: list[WayAnswer] = []
+    wire = Wire(TryLater("away"), {"notes": []}, {"meta": {}})
+    search.find_by_every_way(api=wire, marker=MARKER, card_id="23-contacts", since=SINCE, heard=heard.append)
+    assert [(one.way, one.outcome, bool(one.reason)) for one in heard] == [
+        ("events", Outcome.UNANSWERED, True),
+        ("record", Outcome.ABSENT, False),
+        ("newest notes", Outcome.UNANSWERED, True),
+    ]
+
+
+def test_a_crm_whose_clock_stands_elsewhere_is_asked_from_the_right_moment():
+    """Only its first answer tells; the second question begins an hour earlier."""
+
+    class Behind(Wire):
+        def get(self, path: str, params: dict[str, Any] | None = None, timeout_s: float = 1.0) -> Any:
+            answer = super().get(path, params, timeout_s)
+            self.ahead = timedelta(hours=-1)
+            return answer
+
+    wire = Behind(events(), events(note(60, -3590, OURS)))
+    answer = ask(search.find_in_events, wire)
+    assert answer.outcome is Outcome.FOUND
+    assert [asked["since_time"] for asked in wire.asked] == [seconds(0), seconds(-3600)]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "since", "earliest"),
+    [
+        (timedelta(0), timedelta(minutes=-5), timedelta(minutes=-5)),
+        (timedelta(hours=1), timedelta(minutes=-5), timedelta(minutes=-5)),
+        (timedelta(hours=-1), timedelta(minutes=-5), timedelta(hours=-1, minutes=-5)),
+        (timedelta(0), timedelta(days=365), timedelta(minutes=-1)),
+        (timedelta(days=-365), timedelta(minutes=-5), timedelta(days=-365, minutes=-5)),
+    ],
+    ids=["agrees", "we are late", "we are early", "in the future", "a year early"],
+)
+def test_since_is_rather_too_early_than_too_late(ahead, since, earliest):
+    api = Api(origin="https://app.nutshell.com", as_=None)
+    api._ahead = ahead
+    now = datetime.now(UTC)
+    assert abs(api.earliest(now + since) - (now + earliest)) < timedelta(seconds=5)

@@ -12,6 +12,14 @@ EXPECTED: Mapping[str, Sequence[str]] = {
         f"101: ringing {GRACE}101, answered, ended hung_up",
         f"call: ended hung_up {GRACE}101",
     ],
+    "inbound_answered_by_the_third": [
+        f"103: ringing {GRACE}103, answered, ended hung_up",
+        f"call: ended hung_up {GRACE}103",
+    ],
+    "inbound_answered_by_the_fourth": [
+        f"104: ringing {GRACE}104, answered, ended hung_up",
+        f"call: ended hung_up {GRACE}104",
+    ],
     "caller_gives_up": [
         f"101: ringing {GRACE}101, ended gave_up",
         f"call: ended gave_up {GRACE}101",
@@ -182,6 +190,24 @@ EXPECTED: Mapping[str, Sequence[str]] = {
     ],
     "forwarded_outside_always": [
         f"call: ended forwarded {GRACE}190",
+    ],
+    "forwarded_inside_on_busy": [
+        f"101: ended busy {GRACE}191",
+        f"102: ringing {GRACE}191, answered, ended hung_up",
+        f"call: ended hung_up {GRACE}191",
+    ],
+    "forwarded_inside_on_no_answer": [
+        f"101: ringing {GRACE}191, ended no_answer",
+        f"102: ringing {GRACE}191, answered, ended hung_up",
+        f"call: ended hung_up {GRACE}191",
+    ],
+    "forwarded_outside_on_busy": [
+        f"101: ended busy {GRACE}192",
+        f"call: ended forwarded {GRACE}192",
+    ],
+    "forwarded_outside_on_no_answer": [
+        f"101: ringing {GRACE}192, ended no_answer",
+        f"call: ended forwarded {GRACE}192",
     ],
     "parked_and_retrieved": [
         f"101: ringing {GRACE}101, answered, ended transferred",

@@ -1,0 +1,1 @@
+"""The generic CTI form of Zammad: newCall, answer, hangup (docs.zammad.org, "Generic CTI")."""

@@ -161,7 +161,7 @@ def settle_removed(*, entry: Entry, attempt: Attempt, now: datetime) -> None:
     with _settling():
         close_attempt(attempt, Attempt.Outcome.REMOVED, now=now)
         again = None if entry.seen_at else now
-        fields = {"old_ref_id": "", "failures": 0, "not_before": again, **rows.UNCLAIMED}
+        fields = {"old_ref_id": "", "failures": 0, "not_before": again, **rows.UNCLAIMED, **rows.NO_REASON}
         _change(entry, to=State.VERIFIED, now=now, **fields)
 
 

@@ -84,6 +84,7 @@ def ask(
     deadline: float | None = None,
     private_ok: bool | None = None,
     is_write: bool | None = None,
+    alone: bool = False,
     ca_bundle: str = "",
 ) -> Answer:
     """Send one request and return its 2xx answer, or raise `TryLater`, `Denied`, `Refused` or `Conflict`.
@@ -93,6 +94,8 @@ def ask(
     bounds the unpacked body, `media` names what it may be (`text` holds what is not JSON). `private_ok`
     allows addresses of this machine and private networks, and plain http to those alone; by default as the
     settings say. `is_write` is for a POST that only asks; by default all but GET, HEAD and OPTIONS write.
+    A write goes on a connection of its own, and so does a read that is asked for `alone`: on a used one the
+    late second copy of an earlier answer would be taken for this one's (RFC 9112, section 9.2).
     `ca_bundle` is a file of authorities to trust instead of the public ones. There are no redirects, cookies
     or proxies.
     """
@@ -115,6 +118,8 @@ def ask(
     )
     ends_at = started_at + timeout_s if deadline is None else min(started_at + timeout_s, deadline)
     connections = transport(ca_bundle=ca_bundle, private_ok=private_ok)
+    if is_write or alone:
+        connections.close()
     attempt = _attempt(origin, private_ok=private_ok, ends_at=ends_at)
     outcome = _send(connections, request, attempt)
     if not is_write and attempt.is_reused and isinstance(outcome, requests.ConnectionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -107,22 +108,36 @@ def test_several_boxes_share_a_database_on_purpose(office: Office, wake_on: Any)
     assert Box.objects.count() == 2
 
 
-def test_one_marker_in_two_notes_holds_the_writer_and_names_them(
-    office: Office, mood: double.Mood, caplog: pytest.LogCaptureFixture
-) -> None:
+def copied(office: Office) -> Entry:
+    """An entry whose note somebody else has written too."""
     entry = office.enqueue()
-    marker = rows_marker(entry)
-    (office.folder / "notes.jsonl").write_text(
-        f'{{"id": "900-notes", "text": "copied\\n{marker}", "parent": "x"}}\n'
-    )
+    with (office.folder / "notes.jsonl").open("a", encoding="utf-8") as notes:
+        note = {"id": f"9{entry.call_key}-notes", "text": f"copied\n{rows_marker(entry)}", "parent": "x"}
+        notes.write(json.dumps(note) + "\n")
     office.deliver(entry)
     assert (entry.state, entry.copies) == (State.VERIFIED, 2)
+    return entry
+
+
+def test_a_note_that_somebody_copied_is_told_and_stops_nothing(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _each in range(box.HOLD_AT - 1):
+        copied(office)
+    assert "two notes" in caplog.text
+    assert box.hold() is None
+    assert office.deliver(office.enqueue()).state == State.VERIFIED
+
+
+def test_markers_in_two_notes_again_and_again_hold_the_writer_and_name_the_last(
+    office: Office, mood: double.Mood
+) -> None:
+    *_others, last = [copied(office) for _each in range(box.HOLD_AT)]
     held = box.hold()
     assert held is not None and held.code == Standing.Hold.DOUBLE
-    assert marker in held.title and "900-notes" in held.title
-    assert "two notes" in caplog.text
+    assert last.marker in held.title
     other = office.deliver(office.enqueue())
-    assert (other.state, other.reason, mood.writes) == (State.PENDING, Reason.HELD, 1)
+    assert (other.state, other.reason, mood.writes) == (State.PENDING, Reason.HELD, box.HOLD_AT)
 
 
 def rows_marker(entry: Entry) -> str:

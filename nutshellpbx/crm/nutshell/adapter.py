@@ -248,8 +248,9 @@ class NutshellAdapter:
         heard: Callable[[WayAnswer], None] | None = None,
     ) -> list[Ref]:
         """Every note that carries the marker; `TryLater` when no way of searching answered."""
+        # What is not found may be written again: no answer to another question may be taken for this one's.
         answers = search.find_by_every_way(
-            api=self._api(as_), marker=marker, card_id=card_id, since=since, heard=heard
+            api=self._api(as_, alone=True), marker=marker, card_id=card_id, since=since, heard=heard
         )
         found = [ref for answer in answers for ref in answer.refs]
         if found:
@@ -280,7 +281,7 @@ class NutshellAdapter:
             return None
         record = translate.note_record_from(body)
         note = translate.note_from(record, origin=self.origin) if record else None
-        if note is None:
+        if note is None or note.ref.id != ref.id:
             raise api.nonsense()
         return note
 
@@ -314,8 +315,8 @@ class NutshellAdapter:
         )
         return Page(origin=self.origin, path=parts.path or "/", query=query, fragment=parts.fragment)
 
-    def _api(self, as_: SignIn | None) -> Api:
-        return Api(origin=self.origin, as_=as_, before_request=self.before_request)
+    def _api(self, as_: SignIn | None, *, alone: bool = False) -> Api:
+        return Api(origin=self.origin, as_=as_, before_request=self.before_request, alone=alone)
 
     def _find_spelling(self, spelling: str, table: Table, as_: SignIn, until: float) -> list[Card]:
         left_s = until - time.monotonic()

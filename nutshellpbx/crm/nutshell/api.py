@@ -25,9 +25,16 @@ class Api:
     """One sign-in's way to one Nutshell; every method raises a Fault and nothing else."""
 
     def __init__(
-        self, *, origin: str, as_: SignIn | None, before_request: Callable[[], None] | None = None
+        self,
+        *,
+        origin: str,
+        as_: SignIn | None,
+        before_request: Callable[[], None] | None = None,
+        alone: bool = False,
     ) -> None:
+        """`alone`: each request goes on a connection of its own, see `outbound.ask`."""
         self.origin = origin
+        self._alone = alone
         self._as = as_
         self._before_request = before_request
         self._ahead: timedelta | None = None  # the CRM's clock against ours, by its last answer
@@ -135,6 +142,7 @@ class Api:
                 timeout_s=timeout_s,
                 max_bytes=MAX_BYTES,
                 is_write=is_write,
+                alone=self._alone,
             )
         except Denied as denied:
             raise self._in_our_words(denied) from denied

@@ -20,6 +20,9 @@ KEPT = ROOT / "tests/faults/RESULTS.jsonl"
 WRITTEN = ROOT / "build/faults/results.jsonl"
 BEGIN = "<!-- made by tools/faulttable.py from tests/faults/RESULTS.jsonl: begin -->"
 END = "<!-- made by tools/faulttable.py: end -->"
+#: What a run at full length has to come to before it is kept.
+OWED = {"kills": 3_000, "cuts": 100, "entries": 20_000}
+NEVER = ("missing", "double", "foreign")
 FIGURES = ("kills", "cuts", "entries", "missing", "double", "foreign")
 HEAD = "| Attack | Seed | Took | Kills | Power cuts | Calls | Missing | Double | Foreign |"
 
@@ -54,6 +57,17 @@ def table_of(results: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join([*rows, "", f"Run on {', '.join(days)} at {at}."])
 
 
+def find_shortfall(results: Iterable[Mapping[str, Any]]) -> str:
+    """What these results lack, or have and must not, to be kept as a run at full length; else empty."""
+    total = dict.fromkeys(FIGURES, 0)
+    for result in results:
+        for name in FIGURES:
+            total[name] += result[name]
+    faults = [f"{total[name]} of {owed} {name}" for name, owed in OWED.items() if total[name] < owed]
+    faults += [f"{total[name]} {name}" for name in NEVER if total[name]]
+    return ", ".join(faults)
+
+
 def with_table(readme: str, table: str) -> str:
     """The README with this table between its two comment lines; raises ValueError when they are not there."""
     before, begin, rest = readme.partition(BEGIN)
@@ -80,6 +94,8 @@ def main() -> None:
     if sys.argv[1:] == ["--keep"]:
         if not WRITTEN.exists():
             sys.exit(f"faulttable: no attack has written a result to {WRITTEN.relative_to(ROOT)}")
+        if short := find_shortfall(read_results(WRITTEN)):
+            sys.exit(f"faulttable: this run is not kept: {short}")
         shutil.copyfile(WRITTEN, KEPT)
     elif sys.argv[1:]:
         sys.exit(__doc__)

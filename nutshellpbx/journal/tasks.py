@@ -23,7 +23,8 @@ def deliver(entry_id: str) -> None:
         UUID(entry_id)
     except ValueError:
         return  # a forged message names nothing of ours
-    delivery.deliver(entry_id=entry_id, worker=workers.worker_name())
+    with workers.shift() as worker:
+        delivery.deliver(entry_id=entry_id, worker=worker)
     work_off()
 
 
@@ -49,7 +50,8 @@ def due() -> list[str]:
 
 def work_off(*, at_most_s: float = AT_MOST_S) -> int:
     """Deliver what is due, the oldest first, until nothing is left or the time is up. How many."""
-    count = delivery.work_off(worker=workers.worker_name(), at_most_s=at_most_s)
+    with workers.shift() as worker:
+        count = delivery.work_off(worker=worker, at_most_s=at_most_s)
     if count and (waiting := outbox.due(now=clock.now(), limit=1)):
         doorbell.ring(task=outbox.TASK, ids=waiting, queue="slow")
     return count

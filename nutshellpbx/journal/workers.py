@@ -1,15 +1,21 @@
-"""Who works here: names of worker processes, from which others on the box can tell that one died."""
+"""Who works here: names of workers, from which others on the box can tell that one is gone for certain."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 from nutshellpbx.journal import box
 
 _PROC = Path("/proc")
+_PLACE_FIELDS = 3
+_numbers = count(1)
+_open_shifts: set[str] = set()
 
 
 def worker_name() -> str:
@@ -17,13 +23,34 @@ def worker_name() -> str:
     return _name_of(os.getpid())
 
 
+@contextmanager
+def shift() -> Iterator[str]:
+    """A name for one go at the outbox, as `worker_name` with a number behind it.
+
+    Whatever still bears it afterwards was left behind, though the process lives: the database did not take
+    the giving back, because the disk was full or a lock was held.
+    """
+    name = f"{worker_name()}:{next(_numbers)}"
+    _open_shifts.add(name)
+    try:
+        yield name
+    finally:
+        _open_shifts.discard(name)
+
+
 def is_dead(name: str) -> bool:
-    """Whether the process of that name has certainly ended; False for one that cannot be seen from here."""
-    place, _, rest = name.rpartition(":")
-    place, _, process_id = place.rpartition(":")
-    if "" in place.split(":"):
+    """Whether who had this name is certainly gone; False for one that cannot be seen from here."""
+    fields = name.split(":")
+    place, rest = fields[:_PLACE_FIELDS], fields[_PLACE_FIELDS:]
+    if len(rest) not in {2, 3} or "" in place:
         return False  # a place that could not be told is nowhere for certain
-    return place == _place() and _PROC.joinpath("self").exists() and _start_of(process_id) != rest
+    if ":".join(place) != _place() or not _PROC.joinpath("self").exists():
+        return False
+    process_id, start = rest[:2]
+    if _start_of(process_id) != start:
+        return True
+    is_ours = process_id == str(os.getpid())
+    return is_ours and len(rest) == 3 and name not in _open_shifts
 
 
 @lru_cache(maxsize=4)

@@ -58,8 +58,9 @@ class Life:
                 raise TimeoutError(f"{self.call}: {entry.state} {entry.reason_title}")
             outbox.reap(now=arena.clock())
             addressee.wake(now=arena.clock())
-            name = workers.worker_name()
-            if delivery.deliver(entry_id=str(entry.pk), worker=name, clock=arena.clock) is None:
+            with workers.shift() as name:
+                taken = delivery.deliver(entry_id=str(entry.pk), worker=name, clock=arena.clock)
+            if taken is None:
                 time.sleep(0.005)
 
 

@@ -48,7 +48,7 @@ def record(
         "double": double,
         "foreign": foreign,
         "note": note,
-        **more,
+        **{name: None if value == float("inf") else value for name, value in more.items()},
     }
     WRITTEN.parent.mkdir(parents=True, exist_ok=True)
     with WRITTEN.open("a", encoding="utf-8") as file:

@@ -88,7 +88,7 @@ def test_writers_lose_and_double_nothing_when_the_power_goes(
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=420,
+            timeout=1_800,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]

@@ -40,8 +40,9 @@ def work(
             restored.check(now=arena.clock())
             addressee.wake(now=arena.clock())
         if outbox.due(now=arena.clock(), limit=1):
-            name, at_most_s = workers.worker_name(), dice.uniform(0.0, shift_s)
-            delivery.work_off(worker=name, at_most_s=at_most_s, clock=arena.clock)
+            at_most_s = dice.uniform(0.0, shift_s)
+            with workers.shift() as name:
+                delivery.work_off(worker=name, at_most_s=at_most_s, clock=arena.clock)
         else:
             time.sleep(0.01)
     raise TimeoutError(f"not at its end: {states()}; held: {box.hold()}")

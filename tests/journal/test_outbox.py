@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import product
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from nutshellpbx.crm.models import Credential
 from nutshellpbx.crm.signin import open_sign_in
 from nutshellpbx.journal import addressee, delivery, outbox, proof, settle, workers, writers
 from nutshellpbx.journal.models import Attempt, Entry, Writer
@@ -132,6 +134,40 @@ def test_claim_of_a_dead_process_is_freed_at_once_and_of_a_living_one_after_its_
     assert outbox.reap(now=office.clock()) == 1
     office.clock.advance(seconds=outbox.LEASE_S + 1)
     assert outbox.reap(now=office.clock()) == 2
+
+
+def test_what_a_full_disk_kept_a_worker_from_giving_back_is_free_once_there_is_space(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [office.enqueue() for _each in range(3)]
+    key = Credential.objects.get()
+    for entry in entries:
+        settle.note_credential(entry=entry, credential=key, now=office.clock())
+
+    def full(*_arguments: Any, **_options: Any) -> None:
+        raise OperationalError("database or disk is full")
+
+    def put_back(entries: Iterable[Entry]) -> None:
+        if list(entries):
+            full()
+
+    with monkeypatch.context() as patched, workers.shift() as worker:
+        # From its first statement as the writer on, nothing is taken any more.
+        patched.setattr(outbox, "put_back", put_back)
+        for name in ("signin.open_sign_in", "rows.change", "writers.give_back"):
+            patched.setattr(f"nutshellpbx.journal.delivery.{name}", full)
+        with pytest.raises(OperationalError):
+            delivery.work_off(worker=worker, at_most_s=5, clock=office.clock)
+        assert outbox.reap(now=office.clock()) == 0  # it may still be at it
+    assert Writer.objects.exclude(held_by="").exists()
+    assert not outbox.due(now=office.clock())
+    assert outbox.reap(now=office.clock()) == 3
+    assert not Writer.objects.exclude(held_by="").exists()
+    with workers.shift() as worker:
+        delivery.work_off(worker=worker, at_most_s=5, clock=office.clock)
+    for entry in entries:
+        assert office.deliver_until(entry, State.VERIFIED).state == State.VERIFIED
+    assert len(office.notes()) == 3
 
 
 def test_parked_entry_of_a_chosen_other_record_is_sent_there(office: Office, mood: double.Mood) -> None:

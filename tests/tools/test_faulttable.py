@@ -56,3 +56,10 @@ def test_table_takes_the_place_of_the_one_before_and_of_nothing_else() -> None:
 def test_readme_without_its_place_for_the_table_is_refused() -> None:
     with pytest.raises(ValueError, match="lacks one of these lines"):
         faulttable.with_table("# A\n", "new")
+
+
+def test_only_a_run_at_full_length_that_lost_nothing_is_kept() -> None:
+    full = a_result(kills=3_000, cuts=100, entries=20_000)
+    assert faulttable.find_shortfall([full]) == ""
+    short = [full | {"kills": 2_000, "double": 1}]
+    assert faulttable.find_shortfall(short) == "2000 of 3000 kills, 1 double"

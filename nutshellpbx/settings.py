@@ -70,6 +70,14 @@ def secret_from_file(path: Path) -> str:
 
 #: What a database address may say after its question mark; `host` names a socket's folder.
 DATABASE_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout")
+#: A way that swallows what is sent is noticed within half a minute; without these, never.
+DATABASE_PATIENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
 
 
 def database_from_url(url: str) -> dict[str, object]:
@@ -94,7 +102,7 @@ def database_from_url(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {name: query[name] for name in DATABASE_OPTIONS if query.get(name)},
+        "OPTIONS": DATABASE_PATIENCE | {name: query[name] for name in DATABASE_OPTIONS if query.get(name)},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from nutshellpbx.settings import database_from_url
+from nutshellpbx.settings import DATABASE_PATIENCE, database_from_url
 
 
 def test_a_database_address_passes_its_connections_options_on() -> None:
@@ -13,7 +13,7 @@ def test_a_database_address_passes_its_connections_options_on() -> None:
         "postgres://pbx:p%40ss@db.example.com:5433/pbx"
         "?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem&connect_timeout=5"
     )
-    assert database["OPTIONS"] == {
+    assert database["OPTIONS"] == DATABASE_PATIENCE | {
         "sslmode": "verify-full",
         "sslrootcert": "/etc/ca.pem",
         "connect_timeout": "5",
@@ -23,7 +23,7 @@ def test_a_database_address_passes_its_connections_options_on() -> None:
 
 def test_a_sockets_folder_is_given_as_host() -> None:
     database = database_from_url("postgresql://pbx@/pbx?host=%2Frun%2Fpostgresql")
-    assert (database["HOST"], database["OPTIONS"]) == ("/run/postgresql", {})
+    assert (database["HOST"], database["OPTIONS"]) == ("/run/postgresql", DATABASE_PATIENCE)
 
 
 @pytest.mark.parametrize("query", ["sslmod=require", "sslmode=require&options=-c", "sslrootcrt"])

@@ -49,7 +49,12 @@ def due() -> list[str]:
 
 
 def work_off(*, at_most_s: float = AT_MOST_S) -> int:
-    """Deliver what is due, the oldest first, until nothing is left or the time is up. How many."""
+    """Deliver what is due, the oldest first, until nothing is left or the time is up. How many.
+
+    Nothing on a box whose writer is held: all of it would be due again at once.
+    """
+    if box.hold() is not None:
+        return 0
     with workers.shift() as worker:
         count = delivery.work_off(worker=worker, at_most_s=at_most_s)
     if count and (waiting := outbox.due(now=clock.now(), limit=1)):

@@ -19,7 +19,9 @@ ON_THE_HOSTILE_BOX = (
     "test_events_in_disorder",
 )
 ON_THE_SPARE_BOX = ("test_restore", "test_two_boxes")
-ALL = ("test_power_cuts", *ON_THE_HOSTILE_BOX, *ON_THE_SPARE_BOX)
+#: Each with an office and parts of its own, which takes its time to start: the long run's alone.
+ON_THEIR_OWN = ("test_network_asterisk", "test_network_postgres")
+ALL = ("test_power_cuts", *ON_THE_HOSTILE_BOX, *ON_THE_SPARE_BOX, *ON_THEIR_OWN)
 AT_A_TIME = 2
 #: Which attacks are CI's share; each has a seed of its own for what happens in it. Others: --fault-seed.
 SHARE = 8
@@ -44,7 +46,7 @@ def choose(ours: list[pytest.Item], dice: random.Random) -> list[pytest.Item]:
     power = [item for item in ours if item.path.stem == "test_power_cuts"]
     chosen = [item for item in power if TOO_LONG not in item.name]
     # Each attack has the same chance, whichever box it is on.
-    attacks = [item for item in ours if item not in power]
+    attacks = [item for item in ours if item not in power and item.path.stem not in ON_THEIR_OWN]
     first = dice.choice(attacks)
     box = ON_THE_HOSTILE_BOX if first.path.stem in ON_THE_HOSTILE_BOX else ON_THE_SPARE_BOX
     others = [item for item in attacks if item.path.stem in box and item is not first]

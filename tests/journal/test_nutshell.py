@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from nutshellpbx.crm.adapter import Card, Table
+from nutshellpbx.crm import signin
+from nutshellpbx.crm.adapter import Card, Ref, Table
 from nutshellpbx.crm.models import Credential, Crm, Grant
 from nutshellpbx.crm.nutshell import api
-from nutshellpbx.journal import outbox
-from nutshellpbx.journal.models import Entry, Reason, Writer
+from nutshellpbx.journal import delivery, outbox, proving
+from nutshellpbx.journal.models import Entry, Proving, Reason, Writer
 from nutshellpbx.journal.states import State
 from nutshellpbx.lab.nutshell.running import RunningNutshell, running_nutshell
 from nutshellpbx.vault import safe
@@ -188,3 +189,47 @@ def test_moved_note_stands_at_the_other_person_alone(office: Office, nutshell: R
     (note,) = standing(nutshell, entry)
     assert note["parent"] == second.id
     assert (entry.generation, entry.old_ref_id) == (2, "")
+
+
+@pytest.fixture
+def fresh_nutshell(office: Office, settings: Any) -> Iterator[RunningNutshell]:
+    """A practice Nutshell in which no other test has left its notes."""
+    settings.NUTSHELLPBX_PRIVATE_CRM_OK = True
+    with running_nutshell(contacts=5) as server:
+        connect(office, server.url, server)
+        yield server
+
+
+@pytest.mark.parametrize("way", ["events", "newest notes"])
+def test_proof_sees_what_is_gone_and_what_stands_twice_in_nutshell(
+    office: Office, fresh_nutshell: RunningNutshell, way: str
+) -> None:
+    nutshell = fresh_nutshell
+    if way == "newest notes":
+        nutshell.misbehave({"method": "GET", "path": "/rest/events", "kind": "status_before", "status": 404})
+    card = a_person(nutshell)
+    first, gone, twice = (
+        office.deliver_until(office.enqueue(card=card), State.VERIFIED) for _each in range(3)
+    )
+    adapter = office.crm.adapter()
+    as_ = signin.open_sign_in(credential=Credential.objects.get(crm=office.crm))
+    adapter.remove(Ref(gone.ref_id), as_)
+    adapter.write(delivery.draft_of(twice), twice.marker, as_)
+    asked_before = len(nutshell.log())
+    begun = proving.begin(kind=Proving.Kind.HOURLY, now=office.clock())
+    assert begun is not None
+    run = proving.run(
+        proving=begun,
+        count=lambda *, since, until: (3, {}),
+        clock=office.clock,
+        rest=lambda seconds: None,
+    )
+    assert (run.asked, run.unanswered, run.missing, run.double, run.foreign) == (3, 0, 1, 1, 0)
+    for entry in (first, gone, twice):
+        entry.refresh_from_db()
+    assert [entry.state for entry in (first, gone, twice)] == ["verified", "parked", "verified"]
+    assert (gone.reason, twice.copies) == (Reason.VANISHED, 2)
+    asked = [line["path"] for line in nutshell.log()[asked_before:]]
+    assert ("/rest/notes" in asked) == (way == "newest notes")
+    # two looks at the one note that the list did not show
+    assert sum(path.startswith("/rest/notes/") for path in asked) == 2

@@ -93,7 +93,6 @@ def _enter(
         card=_card(call, crm, leg),
         text=_text(call, legs, leg, company),
         happened_at=call.started_at,
-        now=now,
     )
     why = f"owner_{policy.entry_owner}" if leg.answered_at else "owner_rung_first"
     facts = {"crm": crm.name, "who": _who(leg), "why": why}

@@ -20,7 +20,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q
 
-from nutshellpbx.journal import box, points
+from nutshellpbx.journal import box, lags, points
 from nutshellpbx.journal.models import Box, Entry, Lag, Writer
 from nutshellpbx.journal.states import AT_WORK, State
 
@@ -32,6 +32,9 @@ JUMP_S = 2.0
 SEEN_EVERY = timedelta(seconds=60)
 #: A second box whose row is younger than this shares the database: then its times are not ours to move.
 ALIVE_FOR = timedelta(minutes=5)
+
+#: Longer than any wait that is ever laid down: a CRM's own word is obeyed up to a day.
+LONGEST_WAIT = timedelta(hours=25)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -102,6 +105,32 @@ def as_kept(moment: datetime) -> datetime:
         return moment
     difference_us = row.offset_us - taken_us
     return moment + timedelta(microseconds=difference_us) if abs(difference_us) > JUMP_S * 1e6 else moment
+
+
+def kept_now() -> datetime:
+    """Now, in the terms in which the rows are kept; to be called in the transaction that keeps it.
+
+    The clock may have been moved a moment ago, and the waiting times not yet: then this one moves with them.
+    """
+    return as_kept(now())
+
+
+def pull_in() -> int:
+    """Let nothing wait longer than anything can: such times were kept while the clock was wrong. How many.
+
+    An unclear outcome waits for its whole quiet period again.
+    """
+    with transaction.atomic():
+        moment = kept_now()
+        late = moment + LONGEST_WAIT
+        count = 0
+        for entry in Entry.objects.filter(Q(not_before__gt=late) | Q(unknown_since__gt=late), claimed_by=""):
+            doubt = {} if entry.unknown_since is None else {"unknown_since": moment}
+            wait = lags.quiet_period(crm_id=entry.crm_id) if doubt else timedelta(0)
+            stands = Entry.objects.filter(pk=entry.pk, attempt=entry.attempt, claimed_by="")
+            count += stands.update(not_before=moment + wait, **doubt)
+        count += Writer.objects.filter(not_before__gt=late).update(not_before=moment)
+    return count
 
 
 def forget() -> None:

@@ -82,14 +82,16 @@ def enqueue(
     card: Card | None,
     text: str,
     happened_at: datetime,
-    now: datetime,
+    now: datetime | None = None,
 ) -> Entry:
     """Put one call's entry for one CRM into the outbox, in the caller's transaction; ring after its commit.
 
+    Its waiting times begin now, by the clock in whose terms the rows are kept; `now` is for another clock.
     A second time with the same CRM and call key makes no second entry: it amends the text while nothing was
     sent yet, and else changes nothing. Without a card the worker asks the CRM who it is.
     """
     points.reach("before_enqueue_commit")
+    now = clock.kept_now() if now is None else now
     entry = Entry(
         crm=crm,
         call_key=call_key,

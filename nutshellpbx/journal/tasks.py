@@ -43,6 +43,7 @@ def due() -> list[str]:
     outbox.reap(now=now)
     if time.monotonic() - _woken_at >= WAKE_EVERY_S:
         _woken_at = time.monotonic()
+        clock.pull_in()
         restored.check(now=now)
         addressee.wake(now=now)
     return outbox.due(now=now)

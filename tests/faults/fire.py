@@ -16,9 +16,9 @@ from tests.faults import arena, misdeeds, working
 from tests.faults.traffic import append
 
 ROLES = ("intake", *("worker",) * working.WORKERS)
-KILL_EVERY_S = (0.05, 0.5)
+KILL_EVERY_S = (0.1, 0.8)
 #: So many kills for each call at least: where calls are written faster, it is killed faster.
-KILLS_PER_CALL, IN_HASTE_S = 0.12, (0.01, 0.15)
+KILLS_PER_CALL, IN_HASTE_S = 0.15, (0.01, 0.15)
 FROZEN = 0.1  # share of the kills that only stop a process for a moment
 AT_A_POINT = 0.5  # share of the workers that die at a point of the writer, not wherever the kill meets them
 POINTS_AHEAD = 1_500

@@ -18,7 +18,7 @@ from tests.faults import misdeeds, results
 AT_RANDOM = "writers killed at random, the CRM misbehaves"
 EVERY_POINT = "writers killed at every point, however a write ends"
 #: CI's share and the full counts.
-ENTRIES, ENTRIES_LONG = 900, 18_500
+ENTRIES, ENTRIES_LONG = 900, 12_500
 KILLS, KILLS_LONG = 100, 2_500
 TIMEOUT_S, TIMEOUT_LONG_S = 600, 7_200
 

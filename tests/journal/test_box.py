@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,17 @@ def machine(folder: Path, *, id: str = "m1", cards: tuple[str, ...] = ("02:00:00
 
 
 @pytest.fixture
-def wake_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def wake_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def wake(name: str, **what: Any) -> None:
         if what or not (tmp_path / name).exists():
             machine(tmp_path / name, **what)
         monkeypatch.setattr(box, "MACHINE_ID", tmp_path / name / "machine-id")
         monkeypatch.setattr(box, "NETWORK", tmp_path / name / "net")
         clock.forget()
+        workers._name_of.cache_clear()
 
-    return wake
+    yield wake
+    workers._name_of.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -272,16 +275,13 @@ def test_disk_that_takes_no_file_stops_no_writing(office: Office, settings: Any,
 
 def test_worker_of_another_box_is_never_called_dead(wake_on: Any) -> None:
     wake_on("first")
-    workers._name_of.cache_clear()
     mine = workers.worker_name()
     gone = mine.rsplit(":", 2)[0] + ":999999999:1"
     assert workers.is_dead(gone)
     assert not workers.is_dead(mine)
     wake_on("clone", id="m1", cards=("02:00:00:00:00:09",))
-    workers._name_of.cache_clear()
     assert not workers.is_dead(gone)
     assert workers.worker_name() != mine
-    workers._name_of.cache_clear()
     for name in ("", "x", ":::1:2", "host::ns:999999999:1", "host:boot::999999999:1"):
         assert not workers.is_dead(name)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.db.models import F
 
 from nutshellpbx.journal import clock, delivery, lags, outbox, settle, tasks, workers, writers
 from nutshellpbx.journal.models import Box, Entry, Lag, Writer
@@ -189,6 +190,47 @@ def test_a_time_taken_just_before_the_jump_is_kept_in_the_terms_after_it(
     assert abs(at(row.sent_at) - clock.now()) < timedelta(seconds=1)
     with transaction.atomic():
         assert clock.as_kept(clock.now()) == datetime.fromtimestamp(hands.wall_s, UTC)
+
+
+@pytest.mark.parametrize("by", JUMPS.values(), ids=JUMPS.keys())
+def test_entry_that_is_made_while_the_clock_jumps_is_due_at_once(
+    office: Office, hands: Hands, monkeypatch: pytest.MonkeyPatch, by: timedelta
+) -> None:
+    before_the_jump = clock.now
+
+    def jumping() -> datetime:
+        taken = before_the_jump()
+        hands.move(by)
+        return taken
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "now", jumping)
+        entry = office.enqueue(now=None)
+    assert deliver(entry).state == State.VERIFIED
+
+
+def test_nothing_waits_for_years_whatever_the_clock_was(
+    office: Office, hands: Hands, mood: double.Mood
+) -> None:
+    mood.once["write"] = ["reset_after"]
+    unclear = deliver(office.enqueue(now=clock.now()))
+    fresh = office.enqueue(now=clock.now())
+    year = timedelta(days=365)
+    for entry, fields in (
+        (unclear, ("not_before", "unknown_since")),
+        (fresh, ("not_before", "trying_since")),
+    ):
+        Entry.objects.filter(pk=entry.pk).update(**{name: F(name) + year for name in fields})
+    Writer.objects.update(not_before=clock.now() + year)
+    assert clock.pull_in() == 3
+    assert clock.pull_in() == 0
+    assert deliver(fresh).state == State.VERIFIED
+    hands.pass_by(10)
+    assert deliver(unclear).state == State.UNKNOWN  # its quiet period begins anew
+    assert "find_written" not in mood.requests
+    hands.pass_by(15)
+    assert deliver(unclear).state == State.VERIFIED
+    assert len(office.notes()) == 2
 
 
 def test_another_box_that_lives_on_the_database_keeps_its_times(

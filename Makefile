@@ -57,8 +57,8 @@ faults: $(VENV)/.dev ## kills, cuts and faults of all kinds, in CI's short share
 	$(PY) -m pytest tests/faults $(if $(filter-out 0,$(LONG)),--fault-long) $(if $(SEED),--fault-seed $(SEED))
 	$(PY) -m tools.faulttable $(if $(filter-out 0,$(LONG)),--keep)
 
-nightly: $(VENV)/.dev ## any sequence of events, 200,000 of them and more
-	$(PY) -m pytest tests/calls/test_any_sequence.py --hypothesis-profile=nightly
+nightly: $(VENV)/.dev ## any sequence of events, 200,000 steps and more; answers, lookups, withdrawals in any order
+	$(PY) -m pytest tests/stories/test_interleaved.py tests/calls/test_any_sequence.py --hypothesis-profile=nightly
 
 fix: $(VENV)/.dev ## put right what the tools can put right
 	$(PY) -m ruff check --fix .

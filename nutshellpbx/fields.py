@@ -17,6 +17,8 @@ class FieldKind(StrEnum):
     SECRET = "secret"
     CHOICE = "choice"
     FLAG = "flag"
+    NETWORKS = "networks"
+    PHONE_SYSTEM = "phone_system"  # the id of another phone system that is entered here
 
 
 @dataclass(frozen=True, slots=True)

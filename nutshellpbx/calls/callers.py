@@ -25,6 +25,8 @@ def caller_of(*, call: Call, company: Company) -> phone.PhoneNumber:
 
 def find_never_reason(*, call: Call, company: Company, policy: Policy) -> str:
     """Why this caller is never matched (PRODUCT rule 6); empty when he may be."""
+    if call.is_private:
+        return "private"
     extensions = frozenset(Extension.objects.filter(pbx_id=call.pbx_id).values_list("number", flat=True))
     return never_reason(
         caller_of(call=call, company=company),

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.utils import translation
 
 from nutshellpbx import doorbell
-from nutshellpbx.calls import callers, cards, entries, rules
+from nutshellpbx.calls import callers, cards, entries, rules, told
 from nutshellpbx.calls.models import Answer, Call, Leg, Pop, Step
 from nutshellpbx.calls.notetexts import write_note
 from nutshellpbx.calls.policy import Candidate, LineRule, Policy, allowed, keepers_of
@@ -115,6 +115,8 @@ def _never(
         return Call.LeftOut.NEVER_LOG, {"never": never}
     if policy.never_log.has(callers.caller_of(call=call, company=company)):
         return Call.LeftOut.NEVER_LOG, {"never": "never_log_list"}
+    if told.is_only_rung(call):
+        return Call.LeftOut.NO_EXTENSION, {"told": "desk"}
     if not any(leg.extension_id for leg in legs):
         return Call.LeftOut.NO_EXTENSION, {}
     return "", {}
@@ -196,8 +198,14 @@ def history_of(*, call: Call, legs: Sequence[Leg], keeper: Leg, company: Company
         agent=_who(keeper),
         extension=keeper.number,
         talked_s=_talked_s(keeper),
-        cause=call.cause,
+        cause=_cause_of(call, legs),
     )
+
+
+def _cause_of(call: Call, legs: Sequence[Leg]) -> str:
+    """How the call ended; some phone systems say of the last phone alone that it went to voicemail."""
+    last = max(legs, key=lambda leg: leg.ended_at or call.started_at, default=None)
+    return last.cause if last is not None and last.cause == "voicemail" else call.cause
 
 
 def _start(leg: Leg) -> tuple[datetime, str]:

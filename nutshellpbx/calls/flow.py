@@ -9,13 +9,14 @@ ids go out, on commit, to the doorbell; nothing here waits for anybody.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from nutshellpbx import doorbell
-from nutshellpbx.calls import closing, rules
+from nutshellpbx.calls import closing, rules, told
 from nutshellpbx.calls.callers import NO_NUMBER
 from nutshellpbx.calls.desks import for_people, line_of
 from nutshellpbx.calls.effects import Close, Correct, Effect, Present, Withdraw
@@ -48,7 +49,8 @@ def take_in(*, event: CallEvent, now: datetime) -> Call | None:
         pbx = Pbx.objects.select_for_update().get(pk=event.pbx)
         if event.seen_id and Heard.objects.filter(pbx=pbx, seen_id=event.seen_id).exists():
             return None
-        call = _find_call(pbx, event) or _start_call(pbx, event)
+        call = _find_call(pbx, event) or told.adopt(pbx=pbx, event=event) or _start_call(pbx, event)
+        told.recognise(call=call, event=event)
         if event.kind is Kind.JOINED and event.joins:
             return _join(pbx, call, event, now)
         legs = list(call.legs.select_related("extension", "owner"))
@@ -126,9 +128,9 @@ def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
         return call
     taken_over: list[Effect] = []
     taken_uids = set(other.legs.values_list("uid", flat=True))
-    for leg in list(call.legs.all()):
-        if leg.owner_id is not None:
-            mailbox.withdraw(call_key=call.key, subject=leg.uid, user_id=leg.owner_id, now=now)
+    legs = list(call.legs.all())
+    _take_from_desks(call, legs, now)
+    for leg in legs:
         leg.uid = moved_uid(leg.uid, taken_uids, call.uid)
         leg.call = other
         leg.save(update_fields=["call", "uid"])
@@ -145,7 +147,8 @@ def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
             call.name,
         )
     other.quiet_at = now
-    other.save(update_fields=["direction", "number", "e164", "name", "quiet_at"])
+    other.is_private = other.is_private or call.is_private
+    other.save(update_fields=["direction", "number", "e164", "name", "quiet_at", "is_private"])
     _remember(call, event, was_late=False, now=now)
     rows = {leg.uid: leg for leg in other.legs.select_related("extension", "owner")}
     _carry_out(other, rows, taken_over, now)
@@ -158,12 +161,12 @@ def _join(pbx: Pbx, call: Call, event: CallEvent, now: datetime) -> Call:
 def _carry_out(call: Call, legs: dict[str, Leg], effects: list[Effect], now: datetime) -> None:
     rows = list(legs.values())
     lines = {uid: line_of(leg, rows, owner=str(leg.owner_id or "")) for uid, leg in legs.items()}
-    for effect in for_people(effects, lines):
+    theirs = for_people(effects, lines)
+    _withdraw(call, [legs[effect.leg] for effect in theirs if isinstance(effect, Withdraw)], now)
+    for effect in theirs:
         match effect:
             case Present(leg=uid, moment=moment):
                 _present(call, legs[uid], moment, now)
-            case Withdraw(leg=uid):
-                _withdraw(call, legs[uid], now)
             case Close():
                 closing.close(call=call, legs=list(legs.values()), now=now)
             case Correct():
@@ -200,12 +203,20 @@ def _is_asked_again(pop: Pop, now: datetime) -> bool:
     return bool(wanting.update(state=Pop.State.QUEUED, reason="", created_at=now, tries=0))
 
 
-def _withdraw(call: Call, leg: Leg, now: datetime) -> None:
-    """Take away what this leg showed, and what is still on its way; a withdrawal wins whatever the order."""
-    waiting = Pop.objects.filter(leg=leg, state__in=[Pop.State.QUEUED, Pop.State.LOOKING])
+def _withdraw(call: Call, legs: Sequence[Leg], now: datetime) -> None:
+    """Take away what these legs showed, and what is still on its way; a withdrawal wins whatever the
+    order.
+    """
+    if not legs:
+        return
+    waiting = Pop.objects.filter(leg__in=legs, state__in=[Pop.State.QUEUED, Pop.State.LOOKING])
     waiting.exclude(moment=Pop.Moment.AFTER).update(state=Pop.State.WITHDRAWN, settled_at=now)
-    if leg.owner_id is not None:
-        mailbox.withdraw(call_key=call.key, subject=leg.uid, user_id=leg.owner_id, now=now)
+    _take_from_desks(call, legs, now)
+
+
+def _take_from_desks(call: Call, legs: Iterable[Leg], now: datetime) -> None:
+    shown_to = [(leg.owner_id, leg.uid) for leg in legs if leg.owner_id is not None]
+    mailbox.withdraw(call_key=call.key, shown_to=shown_to, now=now)
 
 
 def _remember(call: Call, event: CallEvent, *, was_late: bool, now: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from nutshellpbx.calls import flow
+from nutshellpbx.calls import flow, told
 from nutshellpbx.calls.models import Call, Heard, Leg
 from nutshellpbx.calls.states import AGAIN
 from nutshellpbx.faults import Rejected
@@ -52,7 +52,7 @@ def take_in_messages(*, pbx: Pbx, connector: Any, messages: list[HookMessage], n
         taken += state == Received.State.TAKEN
         kept += state in {Received.State.KEPT, Received.State.FAILED}
         repeated += state == ""
-    _hear(pbx, now)
+    hear(pbx, now)
     return Taken(taken, repeated, kept, tuple(bad))
 
 
@@ -122,6 +122,8 @@ def _understand(row: Received, connector: Any, now: datetime) -> str:
         with transaction.atomic():
             known = _recall(row.pbx, connector, message, now)
             _known, events, _fetches = connector.translate(known, message, row.received_at)
+            if told.tells_afterwards(connector):
+                events = told.place(pbx=row.pbx, events=events, now=now)
             for event in events:
                 flow.take_in(event=event, now=now)
             row.state, row.text = Received.State.TAKEN, ""
@@ -151,7 +153,7 @@ def _recall(pbx: Pbx, connector: Any, message: HookMessage, now: datetime) -> An
     return connector.recall(message, lines=routing.list_lines(pbx_id=str(pbx.pk)), legs=legs, now=now)
 
 
-def _hear(pbx: Pbx, now: datetime) -> None:
+def hear(pbx: Pbx, now: datetime) -> None:
     """Note that the PBX is heard of; at most every few seconds, since it costs a write."""
     if pbx.last_event_at is None or now - pbx.last_event_at > timedelta(seconds=5):
         Pbx.objects.filter(pk=pbx.pk).update(

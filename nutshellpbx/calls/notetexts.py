@@ -36,7 +36,7 @@ DEFAULTS: Final[Mapping[Kind, str | Promise]] = {
     Kind.OUTBOUND: gettext_lazy("[DateTime]: Answered outgoing call from [Agent] to [Number] ([Duration])"),
     Kind.NOT_ANSWERED: gettext_lazy("[DateTime]: Unanswered outgoing call from [Agent] to [Number]"),
     Kind.VOICEMAIL: gettext_lazy("[DateTime]: Missed call from [Number] to [Agent], sent to voicemail"),
-    Kind.FORWARDED: gettext_lazy("[DateTime]: Call from [Number] to [Agent], forwarded"),
+    Kind.FORWARDED: gettext_lazy("[DateTime]: Call from [Number] to [Agent], forwarded to an outside number"),
     Kind.CHAT: gettext_lazy("[DateTime]: Chat session of [Agent] with [Number]"),
 }
 #: What may stand in brackets, and what it becomes.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, time
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from nutshellpbx import phone
 from nutshellpbx.calls.linerules import CallRule
@@ -28,16 +30,41 @@ from nutshellpbx.people.preferences import Effective
 
 MOST_NUMBERS = 1000
 MOST_HOURS = 50
+#: So many bad lines of a list are named at once.
+MOST_NAMED = 5
 #: The settings that a line rule may lay down.
 LINE_SETTINGS = ("open_mode", "unknown", "journaling", "open_after")
 
 
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What policies are made of: the company's row and the rows of its lines in their order, each with the
+    ids of its CRMs; saved or not.
+    """
+
+    company: Company
+    lines: tuple[tuple[CallRule, frozenset[str]], ...] = ()
+
+    def policy(self, *, country: str, pbx_id: object = None) -> Policy:
+        """The policies for calls of this PBX, with numbers read in this country."""
+        lines = [
+            line_rule(row, crms=crms, country=country)
+            for row, crms in self.lines
+            if row.pbx_id in (None, pbx_id)
+        ]
+        return policy_of(company=self.company, lines=lines, country=country)
+
+
+def rulebook_now(*, company: Company | None = None) -> Rulebook:
+    """The rules in force, out of the rows."""
+    rows = CallRule.objects.prefetch_related("crms")
+    lines = tuple((row, frozenset(str(crm.pk) for crm in row.crms.all())) for row in rows)
+    return Rulebook(company or Company.get(), lines)
+
+
 def policy_now(*, country: str, pbx_id: object = None, company: Company | None = None) -> Policy:
     """The policies that hold for calls of this PBX now, with numbers read in this country."""
-    company = company or Company.get()
-    rows = CallRule.objects.prefetch_related("crms")
-    lines = [_line_rule(row, country) for row in rows if row.pbx_id in (None, pbx_id)]
-    return policy_of(company=company, lines=lines, country=country)
+    return rulebook_now(company=company).policy(country=country, pbx_id=pbx_id)
 
 
 def policy_of(*, company: Company, lines: Sequence[LineRule], country: str) -> Policy:
@@ -55,6 +82,11 @@ def policy_of(*, company: Company, lines: Sequence[LineRule], country: str) -> P
 
 def number_list(raw: Iterable[str], *, country: str) -> NumberList:
     """A list of numbers as entered ("+1 312 555 0142"; with "*" at its end: all that begin so)."""
+    return _number_list(tuple(raw), country)
+
+
+@lru_cache(maxsize=32)  # asked at every ring, and a list may have a thousand lines
+def _number_list(raw: tuple[str, ...], country: str) -> NumberList:
     exact, prefixes = set(), []
     for text in raw:
         if text.rstrip().endswith(ANY):
@@ -65,19 +97,48 @@ def number_list(raw: Iterable[str], *, country: str) -> NumberList:
 
 
 def read_numbers(lines: Iterable[str], *, country: str) -> list[str]:
-    """What an admin entered for a never list, cleaned; raises ValidationError naming the bad line."""
-    numbers = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-    if len(numbers) > MOST_NUMBERS:
-        raise ValidationError(_("At most %(most)s numbers.") % {"most": MOST_NUMBERS})
-    for text in numbers:
-        is_prefix = text.endswith(ANY)
-        digits = _prefix(text) if is_prefix else phone.read(text, country=country).match_digits
-        if len(text) > 40 or len(digits) < (SHORTEST_PREFIX if is_prefix else 1) or ANY in text[:-1]:
-            raise ValidationError(
-                _("“%(text)s” is no number. Write +1 312 555 0142, or +1 312* for all that begin so.")
-                % {"text": text[:40]}
+    """What an admin entered for a never list, tidied: one line each in its international form, none twice,
+    in the order of their digits. Raises ValidationError that names the bad lines.
+    """
+    tidy: dict[tuple[str, bool], str] = {}
+    bad: list[str] = []
+    for place, line in enumerate(lines, start=1):
+        text = " ".join(line.split())
+        if not text:
+            continue
+        if (read := _read_number(text, country)) is None:
+            bad.append(
+                _(
+                    "Line %(line)s: “%(text)s” is no number. Write +1 312 555 0142,"
+                    " or +1 312* for all that begin so."
+                )
+                % {"line": place, "text": text[:40]}
             )
-    return numbers
+        else:
+            digits, shown = read
+            tidy.setdefault((digits, text.endswith(ANY)), shown)
+    if len(tidy) > MOST_NUMBERS:
+        raise ValidationError(_("At most %(most)s numbers.") % {"most": MOST_NUMBERS})
+    if len(bad) > MOST_NAMED:
+        more = len(bad) - MOST_NAMED
+        text = ngettext("and %(n)s more line.", "and %(n)s more lines.", more) % {"n": more}
+        bad = [*bad[:MOST_NAMED], text]
+    if bad:
+        raise ValidationError(bad)
+    return [tidy[key] for key in sorted(tidy)]
+
+
+def _read_number(text: str, country: str) -> tuple[str, str] | None:
+    """The compared digits of a line and how it is kept; None for what is no number, or more than one."""
+    if len(text) > 40 or ANY in text[:-1] or any(sign.isalpha() for sign in text):
+        return None  # letters: "Door 12" would become the number 12
+    if text.endswith(ANY):
+        digits = _prefix(text)
+        return (digits, text) if len(digits) >= SHORTEST_PREFIX else None
+    numbers = phone.read_all(text, country=country)
+    if len(numbers) != 1 or not numbers[0].match_digits:
+        return None
+    return numbers[0].match_digits, numbers[0].shown() if numbers[0].e164 else text
 
 
 def read_hours(rows: object) -> list[dict[str, Any]]:
@@ -139,10 +200,10 @@ def line_digits(dialled: str, *, country: str) -> str:
     return phone.read(dialled, country=country).match_digits if dialled else ""
 
 
-def _line_rule(row: CallRule, country: str) -> LineRule:
+def line_rule(row: CallRule, *, crms: frozenset[str], country: str) -> LineRule:
+    """A row as the policy knows it; `crms` are the ids of its CRMs (none: all that are granted count)."""
     is_number = row.kind == CallRule.Kind.DIALLED
     laid_down = {name: getattr(row, name) for name in LINE_SETTINGS}
-    crms = frozenset(str(crm.pk) for crm in row.crms.all())
     return LineRule(
         kind=row.kind,
         match=line_digits(row.match, country=country) if is_number else row.match,

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 _PLACE = re.compile(r"\[([A-Za-z]{1,20})\]")
 #: So many names of people who were only rung; the others are counted.
 MOST_NAMES = 3
-#: Of a call with one leg only these ends are worth a line more.
+#: These ends are worth a line more even where there is nothing else to tell.
 TOLD_CAUSES = frozenset({"busy", "forwarded"})
 
 
@@ -74,7 +75,7 @@ def note_text(history: History, *, template: str, zone: ZoneInfo) -> str:
         "Duration": duration(history.talked_s),
         "Dialled": history.dialled,
         "Queue": next((part.via_name for part in history.parts if part.via_name), ""),
-        "Legs": "; ".join(legs_in_words(history)),
+        "Legs": "; ".join(legs := legs_in_words(history)),
     }
     lines = [_PLACE.sub(lambda place: values.get(place[1], place[0]), template)]
     if history.name and "[Name]" not in template:
@@ -82,9 +83,7 @@ def note_text(history: History, *, template: str, zone: ZoneInfo) -> str:
     if history.dialled and history.direction != "outbound" and "[Dialled]" not in template:
         lines.append(_("Dialled: %(number)s") % {"number": history.dialled})
     ends = {history.cause, *(part.cause for part in history.parts)}
-    is_telling = len(history.parts) > 1 or any(part.via_name for part in history.parts)
-    is_telling = is_telling or bool(ends & TOLD_CAUSES)
-    if is_telling and "[Legs]" not in template:
+    if (len(legs) > 1 or ends & TOLD_CAUSES) and "[Legs]" not in template:
         lines.append(values["Legs"])
     return "\n".join(lines)
 
@@ -113,7 +112,9 @@ def legs_in_words(history: History) -> list[str]:
     told += [(part.answered_at_s, 99, _answered(part, parts)) for part in parts if part.answered]
     calls = [part for part in parts if part.has_called and not part.answered]
     told += [(part.ended_at_s, 99, _called_in_vain(part)) for part in calls]
-    return [words for _at, _place, words in sorted(told, key=lambda line: line[:2])]
+    told += [(part.ended_at_s, 100, _passed_on(part)) for part in parts if _is_passed_on(part, parts)]
+    in_order = [words for _at, _place, words in sorted(told, key=lambda line: line[:2])]
+    return [*in_order, *_end(history)]
 
 
 def duration(seconds: float) -> str:
@@ -176,6 +177,8 @@ def _answered(part: Part, parts: Sequence[Part]) -> str:
         return _("transferred to %(who)s, %(talked)s") % values
     if any(other.answered and other.person == part.person for other in _before(part, parts)):
         return _("back to %(who)s, %(talked)s") % values
+    if part.rang_s == 0 and any(_stays(other, part) for other in _before(part, parts)):
+        return _("%(who)s joined, %(talked)s") % values
     return _("%(who)s answered, %(talked)s") % values
 
 
@@ -184,6 +187,29 @@ def _called_in_vain(part: Part) -> str:
     if part.cause == "busy":
         return _("%(who)s called, the line was busy") % values
     return _("%(who)s called in vain") % values
+
+
+def _stays(part: Part, joiner: Part) -> bool:
+    """Whether this one was on the call when another came to it, and did not give it away."""
+    return part.ended_at_s > joiner.answered_at_s and part.cause != "transferred"
+
+
+def _is_passed_on(part: Part, parts: Sequence[Part]) -> bool:
+    """Whether somebody gave the call away and nobody of ours is heard to ring or speak afterwards."""
+    if not part.answered or part.cause != "transferred":
+        return False
+    return all(other is part or other.has_called or other.ended_at_s <= part.ended_at_s for other in parts)
+
+
+def _passed_on(part: Part) -> str:
+    return _("%(who)s passed the call on") % {"who": part.who}
+
+
+def _end(history: History) -> list[str]:
+    """Where the call went when it left everybody here."""
+    if history.cause == "voicemail":
+        return [_("sent to voicemail")]
+    return [_("forwarded to an outside number")] if history.cause == "forwarded" else []
 
 
 def _find_giver(part: Part, parts: Sequence[Part]) -> Part | None:
@@ -215,7 +241,7 @@ def _rung(cause: str, parts: Sequence[Part]) -> str:
     if cause == "answered_elsewhere":
         return _("%(who)s rang %(rang)s, a colleague answered") % values
     if cause == "busy":
-        return _("busy: %(who)s") % values
+        return ngettext("%(who)s was busy", "%(who)s were busy", len(names)) % values
     if cause == "forwarded":
-        return _("forwards calls: %(who)s") % values
+        return ngettext("%(who)s forwards calls", "%(who)s forward calls", len(names)) % values
     return _("%(who)s rang %(rang)s, not answered") % values

@@ -31,6 +31,7 @@ STEPS = {
     "left_out": gettext_lazy("The call was left out of the journal."),
     "timed_out": gettext_lazy("The phone system never said that the call ended; it was ended here."),
     "chosen": gettext_lazy("%(by)s chose %(name)s."),
+    "confirmed": gettext_lazy("%(by)s told of this call, too."),
     "private": gettext_lazy("%(by)s called this call private."),
     "contact_done": gettext_lazy("%(name)s was created in %(crm)s."),
     "contact_failed": gettext_lazy("The contact was not created: %(problem)s"),

@@ -111,6 +111,10 @@ class Link:
         """The origins that pages may come from; raises NotPaired when this desktop is not known there."""
         return _origins(self._ask("GET", "/api/desktop/me"))
 
+    def ring(self, ring: dict[str, str]) -> None:
+        """Tell of a call that rings at this desk."""
+        self._ask("POST", "/api/desktop/ring", ring)
+
     def tell(self, outcomes: list[wire.Outcome]) -> None:
         """Report what became of instructions."""
         self._ask("POST", "/api/desktop/outcomes", wire.outcomes_to(outcomes))

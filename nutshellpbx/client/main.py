@@ -1,10 +1,11 @@
-"""The desktop client's command line: pair, run, status, origins, unpair."""
+"""The desktop client's command line: pair, run, status, origins, ring, unpair."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,11 +31,13 @@ from nutshellpbx.client.report import find_name, find_os, make_report
 from nutshellpbx.client.run import Desk, alone, is_running, usable
 
 OK, FAILED, USAGE, NOT_PAIRED = 0, 1, 2, 4
+#: The longest number and name that a ring may carry, and the pause before its second try.
+RING_NUMBER, RING_NAME, RING_AGAIN_S = 64, 200, 1.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 when it did not work, 2 for a wrong call, 4 when not paired."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parse(list(sys.argv[1:] if argv is None else argv))
     try:
         places = find_places()
         settings = read_settings(places)
@@ -161,6 +164,29 @@ def origins(arguments: argparse.Namespace, places: Places, settings: Settings) -
     return OK
 
 
+def ring(arguments: argparse.Namespace, places: Places, settings: Settings) -> int:
+    """Tell the server of a call that this desk's own telephone program lets ring.
+
+    A second try is known there by its id; what is still refused then, the person reads.
+    """
+    pairing = _demand_pairing(places)
+    told = {
+        "id": str(uuid.uuid4()),
+        "number": wire.clean(arguments.number, most=RING_NUMBER),
+        "name": wire.clean(" ".join(arguments.name), most=RING_NAME),
+    }
+    if not any(sign.isdigit() for sign in told["number"]):
+        return OK  # a hidden number, or the placeholder itself: there is nobody to look up
+    token = keystore.get_token(places, pairing.device, pairing.token_kept_in)
+    link = Link(pairing.server, secret=token, ca_bundle=settings.ca_bundle or pairing.ca_bundle)
+    try:
+        link.ring(told)
+    except Away:
+        time.sleep(RING_AGAIN_S)
+        link.ring(told)
+    return OK
+
+
 def unpair(_arguments: argparse.Namespace, places: Places, settings: Settings) -> int:
     """Give the right back and forget everything; works without the server too."""
     pairing = _demand_pairing(places)
@@ -229,6 +255,18 @@ def _complain(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def _parse(argv: list[str]) -> argparse.Namespace:
+    """The arguments; all that stands behind a ring's --name is the name: callers choose what it says."""
+    name: list[str] = []
+    if argv[:1] == ["ring"] and "--name" in argv[2:]:
+        place = argv.index("--name", 2)
+        argv, name = argv[:place], argv[place + 1 :]
+    arguments = _parser().parse_args(argv)
+    if name:
+        arguments.name = name
+    return arguments
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="nutshellpbx-client", description=_("Opens the caller's CRM record on this desktop.")
@@ -257,6 +295,11 @@ def _parser() -> argparse.ArgumentParser:
         "--ask", action="store_true", help=_("fetch the server's origins and ask for each new one")
     )
     one.set_defaults(command=origins)
+    one = commands.add_parser("ring", help=_("tell of a ringing call (for telephone programs)"))
+    one.add_argument("--number", required=True, help=_("the caller's number"))
+    # names of several words come as several arguments where nobody put them into quotes
+    one.add_argument("--name", nargs="*", default=[], help=_("the caller's name"))
+    one.set_defaults(command=ring)
     one = commands.add_parser("unpair", help=_("undo the pairing"))
     one.set_defaults(command=unpair)
     return parser

@@ -12,6 +12,8 @@ from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 
 from nutshellpbx.fields import Field, FieldKind
+from nutshellpbx.pbx.connector import CONNECTORS, get_connector_class
+from nutshellpbx.pbx.models import Pbx
 from nutshellpbx.redact import Secret
 
 HOST_NAME = re.compile(
@@ -87,6 +89,10 @@ def _form_field(field: Field, *, is_kept: bool) -> forms.Field:
                 schemes=["https", "http"], message=_("Enter an address that begins with https://")
             )
             return forms.CharField(max_length=field.max_length, validators=[check], **shared)
+        case FieldKind.NETWORKS:
+            return forms.CharField(max_length=field.max_length, validators=[check_networks], **shared)
+        case FieldKind.PHONE_SYSTEM:
+            return forms.ChoiceField(choices=_phone_systems, **shared)
         case FieldKind.TEXT:
             return forms.CharField(max_length=field.max_length, **shared)
 
@@ -98,6 +104,26 @@ def check_host(text: str) -> None:
     except ValueError:
         if not HOST_NAME.fullmatch(text):
             raise forms.ValidationError(_("Enter a computer’s name or its IP address.")) from None
+
+
+def check_networks(text: str) -> None:
+    """Accept IP addresses and networks, separated by commas or blanks."""
+    for part in re.split(r"[\s,;]+", text.strip()):
+        try:
+            ipaddress.ip_network(part, strict=False)
+        except ValueError:
+            said = {"text": part[:40]}
+            raise forms.ValidationError(_("“%(text)s” is no address and no network.") % said) from None
+
+
+def _phone_systems() -> list[tuple[str, str]]:
+    """The phone systems that name their calls themselves."""
+    rows = [
+        (str(pbx.pk), pbx.name)
+        for pbx in Pbx.objects.all()
+        if pbx.kind in CONNECTORS and not getattr(get_connector_class(pbx.kind), "tells_afterwards", False)
+    ]
+    return [("", _("No")), *rows]
 
 
 def _text(value: Any) -> str:

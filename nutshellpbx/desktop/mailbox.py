@@ -7,7 +7,7 @@ putting and withdrawing follow one another, and a desk's numbers have no gaps th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -73,40 +73,44 @@ def put(
                 "browser": desk.browser if opens else "",
             }
             row = _row(desk, call_key, subject, phase, body, now=now, expires_at=expires_at)
-            if not opens and _shows_already(here, row, now):
-                continue
-            _write(desk, row)
-            written.append(row)
+            if opens or not _shows_already(here, row, now):
+                written.append(row)
+        _write({desk.pk: desk for desk in desks}, written)
         if written:
             doorbell.wake_on_commit(device_ids=[row.device_id for row in written])
     return written
 
 
-def withdraw(*, call_key: str, subject: str, user_id: UUID, now: datetime) -> list[Instruction]:
-    """Take away what a leg showed to a user; it wins over whatever comes later, and may be repeated.
+def withdraw(*, call_key: str, shown_to: Iterable[tuple[UUID, str]], now: datetime) -> list[Instruction]:
+    """Take away what legs showed: pairs of a user and a leg; it wins over whatever comes later, and may be
+    repeated.
 
-    To be called inside the caller's transaction. Concerns what is shown while the call lives, not the page
-    after its end. What no desk has fetched is never given; desks that were given something are told, and
-    those instructions are returned.
+    To be called inside the caller's transaction; a group of fifty costs as many questions as one desk.
+    Concerns what is shown while the call lives, not the page after its end. What no desk has fetched is never
+    given; desks that were given something are told, and those instructions are returned.
     """
+    wanted = set(shown_to)
+    if not wanted:
+        return []
     with transaction.atomic():
-        desks = {desk.pk: desk for desk in _lock_desks(user_id)}
-        _row_of_withdrawal, is_new = Withdrawal.objects.get_or_create(
-            user_id=user_id, call_key=call_key, subject=subject, defaults={"at": now}
+        users, subjects = {user for user, _subject in wanted}, {subject for _user, subject in wanted}
+        desks = {desk.pk: desk for desk in _lock_desks(*users)}
+        here = Withdrawal.objects.filter(user_id__in=users, call_key=call_key, subject__in=subjects)
+        fresh = wanted - set(here.values_list("user_id", "subject"))
+        Withdrawal.objects.bulk_create(
+            (Withdrawal(user_id=user, call_key=call_key, subject=subject, at=now) for user, subject in fresh),
+            ignore_conflicts=True,
         )
-        if not is_new:
-            return []
-        shown = Instruction.objects.filter(
-            device__user_id=user_id, call_key=call_key, subject=subject, phase=Instruction.Phase.LIVE
-        ).exclude(verb=wire.Verb.WITHDRAW)
+        shown = [row for row in _shown_live(call_key, subjects) if (row.device.user_id, row.subject) in fresh]
         heard_since = now - timedelta(seconds=PRESENT_S)
-        given = Q(delivered_at__isnull=False) | Q(device__last_seen_at__gte=heard_since)
-        told = set(shown.filter(given, expires_at__gt=now).values_list("device_id", flat=True)) & desks.keys()
-        Instruction.objects.filter(pk__in=shown.exclude(given).values("pk")).update(stands=False)
-        shown.filter(withdrawn_at=None).update(withdrawn_at=now)
-        written = []
-        for desk_id in sorted(told):
-            row = _row(
+        given = [row for row in shown if row.delivered_at or _was_heard(row.device, heard_since)]
+        rows = Instruction.objects.filter(pk__in=[row.pk for row in shown])
+        rows.exclude(pk__in=[row.pk for row in given]).update(stands=False)
+        rows.filter(withdrawn_at=None).update(withdrawn_at=now)
+        alive = {(row.device_id, row.subject) for row in given if row.expires_at > now}
+        told = sorted(pair for pair in alive if pair[0] in desks)
+        written = [
+            _row(
                 desks[desk_id],
                 call_key,
                 subject,
@@ -115,10 +119,11 @@ def withdraw(*, call_key: str, subject: str, user_id: UUID, now: datetime) -> li
                 now=now,
                 expires_at=now + timedelta(seconds=WITHDRAW_LIFE_S),
             )
-            _write(desks[desk_id], row)
-            written.append(row)
+            for desk_id, subject in told
+        ]
+        _write(desks, written)
         if written:
-            doorbell.wake_on_commit(device_ids=told)
+            doorbell.wake_on_commit(device_ids={row.device_id for row in written})
     return written
 
 
@@ -135,7 +140,7 @@ def say_hello(*, device: Device, now: datetime) -> Instruction:
             now=now,
             expires_at=now + timedelta(seconds=WITHDRAW_LIFE_S),
         )
-        _write(desk, row)
+        _write({desk.pk: desk}, [row])
         doorbell.wake_on_commit(device_ids=[desk.pk])
     return row
 
@@ -216,11 +221,24 @@ def prune(*, now: datetime) -> int:
     return gone
 
 
-def _lock_desks(user_id: UUID) -> list[Device]:
+def _lock_desks(*user_ids: UUID) -> list[Device]:
+    """The desks of these users, always in the same order, so that nobody waits for one who waits for him."""
     rows = Device.objects.select_for_update(of=("self",)).filter(
-        user_id=user_id, user__is_active=True, revoked_at=None
+        user_id__in=user_ids, user__is_active=True, revoked_at=None
     )
     return list(rows.order_by("pk"))
+
+
+def _shown_live(call_key: str, subjects: Iterable[str]) -> Iterable[Instruction]:
+    """What was put on any desk for these legs while the call lives, with its desk."""
+    rows = Instruction.objects.filter(
+        call_key=call_key, subject__in=subjects, phase=Instruction.Phase.LIVE
+    ).exclude(verb=wire.Verb.WITHDRAW)
+    return rows.select_related("device").order_by("pk")
+
+
+def _was_heard(desk: Device, since: datetime) -> bool:
+    return desk.last_seen_at is not None and desk.last_seen_at >= since
 
 
 def _is_withdrawn(user_id: UUID, call_key: str, subject: str, phase: str) -> bool:
@@ -275,9 +293,11 @@ def _shows_already(rows: Any, row: Instruction, now: datetime) -> bool:
     return newest is not None and all(newest.body.get(name) == row.body[name] for name in said)
 
 
-def _write(desk: Device, row: Instruction) -> None:
-    """Number an instruction and store it; the desk's row is locked by the caller."""
-    desk.cursor += 1
-    row.cursor = desk.cursor
-    row.save(force_insert=True)
-    desk.save(update_fields=["cursor"])
+def _write(desks: Mapping[UUID, Device], rows: Sequence[Instruction]) -> None:
+    """Number instructions and store them; the desks' rows are locked by the caller."""
+    for row in rows:
+        desk = desks[row.device_id]
+        desk.cursor += 1
+        row.cursor = desk.cursor
+    Instruction.objects.bulk_create(rows)
+    Device.objects.bulk_update({desks[row.device_id] for row in rows}, ["cursor"])

@@ -12,17 +12,17 @@ import gc
 import json
 import logging
 import random
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 import redis.asyncio
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from redis.exceptions import RedisError
@@ -107,6 +107,9 @@ class Push:
         #: token hash -> device id: where to wait before the first look. Says nothing about being let in.
         self._known: OrderedDict[str, str] = OrderedDict()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="push-database")
+        #: Writing waits for other writers: it has a thread of its own, so that no desk waits for it.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="push-given")
+        self._given: deque[tuple[tuple[Instruction, ...], datetime]] = deque()
         self._is_subscribed = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -133,7 +136,8 @@ class Push:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
-                self._threads.shutdown(wait=False, cancel_futures=True)
+                for threads in (self._threads, self._writer):
+                    threads.shutdown(wait=False, cancel_futures=True)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -221,11 +225,20 @@ class Push:
 
     async def _note_given(self, answer: Answer) -> None:
         if answer.rows:
-            await self._in_thread(partial(mailbox.note_given, rows=answer.rows, now=timezone.now()))
+            self._given.append((answer.rows, timezone.now()))
+            await self._in_thread(self._write_given, self._writer)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    def _write_given(self) -> None:
+        """Note all that was given since the last time: after a group's answer that is many desks at once."""
+        waiting = [self._given.popleft() for _ in range(len(self._given))]
+        if waiting:
+            with transaction.atomic():
+                for rows, at in waiting:
+                    mailbox.note_given(rows=rows, now=at)
+
+    async def _in_thread(self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _in_connection, work)
+        return await loop.run_in_executor(threads or self._threads, _in_connection, work)
 
     async def _look_by_itself(self) -> None:
         while True:

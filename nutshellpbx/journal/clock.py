@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from nutshellpbx.journal import box, lags, points
 from nutshellpbx.journal.models import Box, Entry, Lag, Writer
@@ -120,17 +120,30 @@ def pull_in() -> int:
 
     An unclear outcome waits for its whole quiet period again.
     """
+    if not _waiting_beyond(now() + LONGEST_WAIT):  # a look that nothing follows from writes nothing
+        return 0
     with transaction.atomic():
         moment = kept_now()
-        late = moment + LONGEST_WAIT
         count = 0
-        for entry in Entry.objects.filter(Q(not_before__gt=late) | Q(unknown_since__gt=late), claimed_by=""):
+        for entry in _late_entries(moment + LONGEST_WAIT):
             doubt = {} if entry.unknown_since is None else {"unknown_since": moment}
             wait = lags.quiet_period(crm_id=entry.crm_id) if doubt else timedelta(0)
             stands = Entry.objects.filter(pk=entry.pk, attempt=entry.attempt, claimed_by="")
             count += stands.update(not_before=moment + wait, **doubt)
-        count += Writer.objects.filter(not_before__gt=late).update(not_before=moment)
+        count += _late_writers(moment + LONGEST_WAIT).update(not_before=moment)
     return count
+
+
+def _waiting_beyond(late: datetime) -> bool:
+    return _late_entries(late).exists() or _late_writers(late).exists()
+
+
+def _late_entries(late: datetime) -> QuerySet[Entry]:
+    return Entry.objects.filter(Q(not_before__gt=late) | Q(unknown_since__gt=late), claimed_by="")
+
+
+def _late_writers(late: datetime) -> QuerySet[Writer]:
+    return Writer.objects.filter(not_before__gt=late)
 
 
 def forget() -> None:

@@ -1,4 +1,4 @@
-"""``python -m nutshellpbx.lab nutshell …`` and ``python -m nutshellpbx.lab pbx …``."""
+"""``python -m nutshellpbx.lab nutshell …``, ``… pbx …`` and ``… threecx …``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 from nutshellpbx.lab import phone_command
 from nutshellpbx.lab.nutshell import command as nutshell_command
+from nutshellpbx.lab.threecx import command as threecx_command
 
 
 def main(words: list[str] | None = None) -> int:
@@ -19,6 +20,9 @@ def main(words: list[str] | None = None) -> int:
     pbx = programs.add_parser("pbx", help="a practice phone system that posts signed events")
     phone_command.add_arguments(pbx)
     pbx.set_defaults(run=phone_command.run)
+    threecx = programs.add_parser("threecx", help="a practice 3CX that plays scripts of calls")
+    threecx_command.add_arguments(threecx)
+    threecx.set_defaults(run=threecx_command.run)
     arguments = parser.parse_args(words)
     return int(arguments.run(arguments))
 

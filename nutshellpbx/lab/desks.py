@@ -17,13 +17,14 @@ from nutshellpbx import wire
 @dataclass
 class Desks:
     """Desks with their tokens; `opened` has the moment (Unix time) at which each page was asked for, by
-    path.
+    path; `shown` and `gone` those at which cards and pages of a call came and were taken away, by its key.
     """
 
     push_url: str
     tokens: list[str]
     opened: dict[str, float] = field(default_factory=dict)
-    withdrawn: int = 0
+    shown: dict[str, list[float]] = field(default_factory=dict)
+    gone: dict[str, list[float]] = field(default_factory=dict)
     waiting: int = 0
 
     def start(self) -> None:
@@ -87,9 +88,9 @@ class Desks:
                     await self._follow(instruction)
 
     async def _follow(self, instruction: wire.Instruction) -> None:
-        if instruction.verb is wire.Verb.WITHDRAW:
-            self.withdrawn += 1
-        elif instruction.page is not None:
+        moments = self.gone if instruction.verb is wire.Verb.WITHDRAW else self.shown
+        moments.setdefault(instruction.call, []).append(time.time())
+        if instruction.page is not None:
             self.opened.setdefault(instruction.page.path, time.time())
             split = urlsplit(instruction.page.origin)
             reader, writer = await asyncio.open_connection(split.hostname, split.port)

@@ -110,6 +110,14 @@ class Desk:
         )
         return self.running
 
+    def ring(self, *, number: str, name: str = "") -> int:
+        """Ring as this desk's own telephone program would, by the client's command; its exit code."""
+        argv = self._argv("ring", "--number", number, "--name", *name.split())
+        program = Running(argv, name=f"ring-{self.name}", folder=self._office.logs, env=self._env)
+        code = program.wait(timeout_s=60)
+        program.stop()
+        return code
+
     def opened(self) -> list[str]:
         """The addresses that a recorder wrote down, in order."""
         return [line["address"] for line in self._recorded()]

@@ -67,8 +67,14 @@ class WatchedDesk:
             try:
                 cursor = self._ask(cursor)
             except (OSError, http.client.HTTPException, wire.Malformed):
-                self._connection = None
-                time.sleep(0.2)
+                self._hang_up()
+                self._ended.wait(0.2)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _ask(self, cursor: int) -> int:
         if self._connection is None:

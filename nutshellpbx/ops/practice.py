@@ -164,7 +164,7 @@ def _told(rows: Any, what: str, field: str, at: str, told: set[tuple[str, str]])
             told.add(mark)
             extra = (
                 {"took_ms": row.took_ms, "verb": row.verb, "phase": row.phase}
-                if what == "desk"
+                if field == "outcome"
                 else {
                     "card": row.card_name,
                     "ref": row.ref_id,

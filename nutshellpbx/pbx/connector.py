@@ -20,6 +20,9 @@ from nutshellpbx.redact import Secret
 #: kind -> where its connector class lives. Literal on purpose: the whole list can be read here.
 CONNECTORS: Mapping[str, str] = {
     "asterisk": "nutshellpbx.pbx.asterisk.connector.AsteriskConnector",
+    "desk": "nutshellpbx.pbx.desk.connector.DeskConnector",
+    "threecx_template": "nutshellpbx.pbx.threecx_template.connector.ThreecxTemplateConnector",
+    "threecx": "nutshellpbx.pbx.threecx.connector.ThreeCxConnector",
     "webhook": "nutshellpbx.pbx.webhook.connector.WebhookConnector",
     "zammad": "nutshellpbx.pbx.zammad.connector.ZammadConnector",
 }

@@ -16,6 +16,7 @@ DOORS = {
     "redis": ("nutshellpbx/doorbell.py", "nutshellpbx/desktop/push.py"),
     "celery": ("nutshellpbx/doorbell.py", "nutshellpbx/celery.py", "nutshellpbx/*/tasks.py"),
     "cryptography": ("nutshellpbx/vault/*",),
+    "websockets": ("nutshellpbx/pbx/threecx/stream.py",),
     # Signals are no way to tell a story.
     "django.dispatch": (),
     "django.db.models.signals": (),

@@ -17,12 +17,16 @@ django.setup()
 from django.utils import timezone  # noqa: E402
 
 from nutshellpbx.audit import book  # noqa: E402
-from nutshellpbx.calls.models import Call  # noqa: E402
+from nutshellpbx.calls.linerules import CallRule  # noqa: E402
+from nutshellpbx.calls.models import Call, Pop  # noqa: E402
 from nutshellpbx.crm.models import Crm, IndexedCard  # noqa: E402
-from nutshellpbx.desktop.models import Device, Pairing  # noqa: E402
+from nutshellpbx.desktop.models import Device, Instruction, Pairing  # noqa: E402
 from nutshellpbx.journal.models import Attempt, Entry, Proving  # noqa: E402
+from nutshellpbx.pbx.config import keep_secret  # noqa: E402
+from nutshellpbx.pbx.models import Alias, Pbx  # noqa: E402
 from nutshellpbx.people.links import OneTimeLink, make_link  # noqa: E402
 from nutshellpbx.people.models import Extension, User  # noqa: E402
+from nutshellpbx.redact import Secret  # noqa: E402
 from tests.dashboard.office import (  # noqa: E402
     Office,
     make_answer,
@@ -34,9 +38,13 @@ from tests.dashboard.office import (  # noqa: E402
     make_key,
     make_morning,
     make_office,
+    make_pbx,
     make_ticket,
     make_user,
 )
+
+#: What the cloud's posts prove themselves with.
+CLOUD_TOKEN = "walnut-harbour-lantern-walnut-harbour"
 
 
 def fill() -> dict[str, str]:
@@ -54,6 +62,7 @@ def fill() -> dict[str, str]:
         make_key(office.crm, person, state="refused" if number == "207" else "ok")
         if number == "206":
             make_device(person, "Tomas-PC")
+    _time_steps(office)
     ringing = make_call(
         office,
         "ringing",
@@ -87,13 +96,60 @@ def fill() -> dict[str, str]:
     }
     return {
         "pbx": str(office.pbx.pk),
+        "cloud": str(_make_cloud(office).pk),
+        "templated": str(make_pbx("Branch office", kind="threecx_template").pk),
+        "cloud_token": CLOUD_TOKEN,
         "crm": str(office.crm.pk),
         "user": str(office.owner.pk),
+        "rule": str(CallRule.objects.create(kind="dialled", match="+44 20 7946 0100", open_mode="answer").pk),
+        "day_before": f"{timezone.localtime(office.calls['out'].started_at):%m%d%Y}",
         "invitation": make_link(purpose=OneTimeLink.Purpose.INVITATION, user=office.colleague, now=now),
         **{f"call_{name}": str(call.pk) for name, call in office.calls.items()},
         **{f"entry_{name}": str(entry.pk) for name, entry in _make_ledger(office).items()},
         **links,
     }
+
+
+def _make_cloud(office: Office) -> Pbx:
+    """A phone system that names people: one name is given, two wait."""
+    now = timezone.now()
+    cloud = make_pbx("Cloud telephony", kind="zammad", state=Pbx.State.CONNECTED)
+    keep_secret(pbx=cloud, field="token", secret=Secret(CLOUD_TOKEN))
+    make_extension(cloud, "301", "Pia H.", make_user("Pia Holm"), office.crm)
+    make_extension(cloud, "302", "Rune D.", make_user("Rune Dahl"), office.crm)
+    given = {"extension": "302", "chosen_at": now}
+    for kind, text, more in (
+        ("user", "Front desk", given),
+        ("user", "reception@tannhaven.example", {}),
+        ("number", "+44 20 7946 0155", {}),
+    ):
+        seen_at = now - timedelta(minutes=12)
+        Alias.objects.create(pbx=cloud, kind=kind, key=text.casefold(), text=text, seen_at=seen_at, **more)
+    return cloud
+
+
+def _time_steps(office: Office) -> None:
+    """The known call's page was slow to be fetched."""
+    call = office.calls["known"]
+    at = call.started_at
+    Pop.objects.create(
+        leg=call.legs.get(),
+        user=office.owner,
+        crm=office.crm,
+        moment="ring",
+        state="shown",
+        verb="open",
+        created_at=at,
+        claimed_at=at + timedelta(milliseconds=8),
+        settled_at=at + timedelta(milliseconds=99),
+    )
+    Instruction.objects.filter(call_key=call.key).update(
+        delivered_at=at + timedelta(milliseconds=830), outcome_at=at + timedelta(milliseconds=918)
+    )
+    end = call.ended_at or at
+    Entry.objects.filter(call_key=call.key).update(
+        written_at=end + timedelta(milliseconds=1240), verified_at=end + timedelta(milliseconds=2240)
+    )
 
 
 def _make_ledger(office: Office) -> dict[str, Entry]:

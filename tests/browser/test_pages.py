@@ -10,6 +10,7 @@ PAGES = {
         /admin /menu /nowhere
         /admin/calls /admin/calls?q=zzz /admin/calls/{call_known} /admin/calls/{call_several}
         /admin/calls/{call_hostile} /admin/calls/{call_live}
+        /admin/events /admin/events?ext=zzz /admin/events?until=2100-01-01T00:00:00%2B00:00
         /admin/journal /admin/journal?show=parked /admin/journal?q=zzz
         /admin/journal/{entry_known} /admin/journal/{entry_unclear} /admin/journal/{entry_unclear}?find=Lena
         /admin/journal/{entry_unclear}?find=Lena&to=300-contacts
@@ -17,10 +18,14 @@ PAGES = {
         /admin/extensions /admin/extensions/add
         /admin/users /admin/users/add /admin/users/{user}
         /admin/phone-systems /admin/phone-systems/add /admin/phone-systems/add/webhook
-        /admin/phone-systems/{pbx}
+        /admin/phone-systems/add/threecx_template /admin/phone-systems/{templated}
+        /admin/phone-systems/{templated}/template /admin/phone-systems/{templated}/template?version=v16
+        /admin/phone-systems/{pbx} /admin/phone-systems/{cloud}
         /admin/crms /admin/crms/add/nutshell /admin/crms/{crm}
-        /admin/company /admin/defaults""",
+        /admin/company /admin/defaults /admin/policies /admin/policies/lines/add
+        /admin/policies/lines/{rule} /admin/note-texts""",
     "owner": """
+        /pop?n=02079460812 /pop?n=%CallerNumber%
         /me/calls /me/calls/{call_known} /me/calls/{call_several}
         /me/settings /me/crm-key /me/desktops /desktops/pair /me/account /admin/users""",
     "stranger": "/me/calls /me/crm-key /me/desktops /me/password/new",

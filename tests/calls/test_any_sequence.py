@@ -1,15 +1,17 @@
 """Whatever a phone system says, in whatever order: what must hold of every call, driven by Hypothesis.
 
-The nightly share: pytest tests/calls/test_any_sequence.py --hypothesis-profile=nightly (200,000 steps and
-more).
+The nightly share (`make nightly`) drives at least 200,000 steps, says at its end how many it drove, and fails
+when there were fewer.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -24,7 +26,9 @@ START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 CRMS = ("crm-a", "crm-b")
 OWNERS = {"101": "Ada", "102": "Ben", "103": "Ada", "104": ""}
 IS_NIGHTLY = settings().max_examples > 1000
-STEPS: Counter[str] = Counter()
+NIGHTLY_STEPS = 200_000
+#: What was driven in this run: steps of the machine, and events in them (a step may tell one twice).
+DRIVEN: Counter[str] = Counter()
 
 
 class AnyCalls(RuleBasedStateMachine):
@@ -74,7 +78,7 @@ class AnyCalls(RuleBasedStateMachine):
     )
     def say(self, call: str, kind: Kind, leg: str, passed_s: int, again: bool, **more: Any) -> None:
         self.now += timedelta(seconds=passed_s)
-        self.count += 1
+        self._step()
         event = CallEvent(
             pbx="p",
             call_uid=call,
@@ -93,7 +97,7 @@ class AnyCalls(RuleBasedStateMachine):
 
     @rule(call=st.sampled_from(["c1", "c2"]), cause=st.sampled_from(Cause))
     def end(self, call: str, cause: Cause) -> None:
-        self.count += 1
+        self._step()
         self._hear(
             CallEvent(
                 pbx="p", call_uid=call, kind=Kind.ENDED, at=self.now, cause=cause, seq=f"1-{self.count}"
@@ -102,7 +106,7 @@ class AnyCalls(RuleBasedStateMachine):
 
     @rule(call=st.sampled_from(["c1", "c2", "c3"]), into=st.sampled_from(["c1", "c2", "c4"]))
     def join(self, call: str, into: str) -> None:
-        self.count += 1
+        self._step()
         self._hear(
             CallEvent(
                 pbx="p", call_uid=call, kind=Kind.JOINED, at=self.now, joins=into, seq=f"1-{self.count}"
@@ -111,12 +115,17 @@ class AnyCalls(RuleBasedStateMachine):
 
     @rule(minutes=st.integers(1, 800))
     def be_silent(self, minutes: int) -> None:
+        self._step()
         silence = timedelta(minutes=minutes)
         self.now += silence
         self._note(self.rehearsal.let_pass(silence))
 
+    def _step(self) -> None:
+        self.count += 1
+        DRIVEN["steps"] += 1
+
     def _hear(self, event: CallEvent) -> None:
-        STEPS["events"] += 1
+        DRIVEN["events"] += 1
         self._note(self.rehearsal.hear(event))
 
     def _note(self, lines: list[Line]) -> None:
@@ -162,6 +171,18 @@ TestAnyCalls.settings = settings(
 )
 
 
-def teardown_module() -> None:
-    print(f"{STEPS['events']} events were told")
-    assert not IS_NIGHTLY or STEPS["events"] >= 200_000
+class Told:
+    """Says at the end of pytest's own words how much was driven."""
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.write_line(
+            f"any sequence of events: {DRIVEN['steps']:,} steps were driven ({DRIVEN['events']:,} events)"
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def driven(pytestconfig: pytest.Config) -> Iterator[None]:
+    yield
+    pytestconfig.pluginmanager.register(Told())
+    if IS_NIGHTLY and DRIVEN["steps"] < NIGHTLY_STEPS:
+        pytest.fail(f"only {DRIVEN['steps']:,} steps were driven, {NIGHTLY_STEPS:,} are owed")

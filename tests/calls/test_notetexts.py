@@ -130,3 +130,39 @@ def test_a_persons_second_phone_is_not_a_colleague() -> None:
         part("107", answered=12, ended=42, owner="flo"),
     ]
     assert legs_in_words(history(*phones)) == ["107 answered, 0:30"]
+
+
+def test_a_call_that_leaves_the_house_says_where_it_went() -> None:
+    """A queue that nobody answers ends in the voicemail; another call goes on to an outside number."""
+    queue = [part("104", ended=20, via="queue", via_name="sales", cause="no_answer")]
+    assert legs_in_words(history(*queue, cause="voicemail"))[-1] == "sent to voicemail"
+    forwarding = part("104", ended=1, cause="forwarded")
+    assert legs_in_words(history(forwarding, cause="forwarded")) == [
+        "104 forwards calls",
+        "forwarded to an outside number",
+    ]
+
+
+def test_who_gave_a_call_away_that_nobody_here_took_is_told() -> None:
+    given_away = part("104", answered=12, ended=163, cause="transferred")
+    assert legs_in_words(history(given_away)) == ["104 answered, 2:31", "104 passed the call on"]
+    in_vain = part("107", rang=163, ended=183, cause="no_answer")
+    assert legs_in_words(history(given_away, in_vain)) == [
+        "104 answered, 2:31",
+        "107 rang 20 s, not answered",
+    ]
+
+
+def test_who_comes_to_a_call_without_being_rung_joins_it() -> None:
+    host, guest = part("101", answered=5, ended=65), part("103", rang=25, answered=25, ended=55)
+    assert legs_in_words(history(host, guest)) == ["101 answered, 1:00", "103 joined, 0:30"]
+
+
+def test_several_who_were_busy_were_busy() -> None:
+    busy = [part(number, ended=1, cause="busy") for number in ("101", "102")]
+    assert legs_in_words(history(*busy)) == ["101, 102 were busy"]
+
+
+def test_what_the_first_line_says_already_is_not_said_twice() -> None:
+    alone = history(part("104", answered=12, ended=163))
+    assert "104 answered" not in write_note(alone, zone=UTC_ZONE, texts={})

@@ -17,6 +17,7 @@ from nutshellpbx.calls.trace import events_of, export_trace, read_trace
 from nutshellpbx.faults import Rejected
 from nutshellpbx.journal.models import Entry
 from nutshellpbx.pbx.events import Cause, Direction, Kind, Via
+from nutshellpbx.people.models import Company
 from tests.calls.test_take_in import CUSTOMER, Office
 
 
@@ -98,14 +99,17 @@ def test_a_file_that_is_no_trace_is_refused_with_the_line(text: str, why: str, t
 def test_yesterdays_calls_under_other_rules_say_who_would_have_seen_and_kept_what(office: Office) -> None:
     call = tell_group_call(office)
     before = (Entry.objects.count(), Pop.objects.count())
-    policy = rules.policy_now(country="US", pbx_id=office.pbx.pk)
-    (same,) = replay_under(policy=policy, calls=[call])
+    book = rules.rulebook_now()
+    (same,) = replay_under(book=book, calls=[call])
     assert not same.is_changed
-    (opened,) = replay_under(policy=replace(policy, group_policy="open"), calls=[call])
+    company = Company.get()
+    company.group_policy = "open"
+    (opened,) = replay_under(book=replace(book, company=company), calls=[call])
     assert opened.is_changed
     first_shown = opened.then[0]
     assert (first_shown.what, opened.names[first_shown.who]) == (What.RECORD, "Olga Owner")
-    never = rules.number_list([CUSTOMER], country="US")
-    (left_out,) = replay_under(policy=replace(policy, never_log=never), calls=[call])
+    company.never_log_numbers = [CUSTOMER]
+    (left_out,) = replay_under(book=replace(book, company=company), calls=[call])
     assert "never_log" in {why for *_rest, why in outcome_of(left_out.then)}
     assert (Entry.objects.count(), Pop.objects.count()) == before
+    assert Company.get().never_log_numbers == []

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from nutshellpbx.calls.effects import Close, Present, Withdraw
-from nutshellpbx.calls.states import LINGER_LIMIT, CallPicture, LegState, hear, time_out
+from nutshellpbx.calls.states import LINGER_LIMIT, RING_LIMIT, CallPicture, LegState, hear, time_out
 from nutshellpbx.faults import Rejected
 from nutshellpbx.fields import Field, Probe
 from nutshellpbx.pbx.asterisk.protocol import Reader
 from nutshellpbx.pbx.connector import CONNECTORS, HookRequest, PbxConfig, get_connector_class
 from nutshellpbx.pbx.events import MAX_ID, MAX_NAME, MAX_NUMBER, CallEvent, Kind
 from nutshellpbx.redact import Secret
+from tests.pbx_port.threecx.telling import read_messages
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -34,9 +35,16 @@ def posted_messages(connector: Any, recording: Path) -> Iterator[Any]:
         yield from connector.read(HookRequest(headers={}, body=line))
 
 
+def heard_messages(connector: Any, recording: Path) -> Iterator[Any]:
+    yield from read_messages(recording.read_text(encoding="utf-8"))
+
+
 #: kind -> how its recordings become messages.
 MESSAGES: Mapping[str, Callable[[Any, Path], Iterator[Any]]] = {
     "asterisk": ami_messages,
+    "desk": posted_messages,
+    "threecx": heard_messages,
+    "threecx_template": posted_messages,
     "webhook": posted_messages,
     "zammad": posted_messages,
 }
@@ -115,7 +123,11 @@ def test_every_recorded_call_ends_by_itself_once_and_leaves_no_card(kind: str, r
         effects.setdefault(event.call_uid, []).extend(new)
     assert calls
     for uid, call in calls.items():
-        if call.ended_at is not None and call.quiet_at is not None:
+        if getattr(get_connector_class(kind), "makes_itself", False) and call.quiet_at is not None:
+            # a desk tells of ringing alone: nothing but time ends what nobody else told of
+            call, new = time_out(call, call.quiet_at + RING_LIMIT)
+            effects[uid].extend(new)
+        elif call.ended_at is not None and call.quiet_at is not None:
             # an end of which no beginning was heard waits for it a little
             call, new = time_out(call, call.quiet_at + LINGER_LIMIT)
             effects[uid].extend(new)

@@ -19,6 +19,7 @@ MACHINES = ("healthz", "hooks/", "api/")
 EXAMPLES = {
     "uuid": str(uuid.UUID(int=7)),
     "str": "token",
+    "int": "7",
     "slug": "open_mode",
     "purpose": "invitation",
     "entry_verb": "again",

@@ -51,12 +51,9 @@ def put(user: User, **changes: Any) -> list[Instruction]:
 
 
 def withdraw(user: User, **changes: Any) -> list[Instruction]:
-    values: dict[str, Any] = {
-        "call_key": "pbx:1",
-        "subject": "leg-101",
-        "user_id": user.pk,
-        "now": NOON,
-    }
+    """Take away what a leg showed to this user; `subject` may be another leg."""
+    shown_to = [(user.pk, changes.pop("subject", "leg-101"))]
+    values: dict[str, Any] = {"call_key": "pbx:1", "shown_to": shown_to, "now": NOON}
     return mailbox.withdraw(**values | changes)
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from nutshellpbx import wire
 from nutshellpbx.desktop import mailbox
@@ -87,6 +88,25 @@ def test_a_withdrawal_concerns_its_own_leg_and_user_alone() -> None:
     withdraw(ann, subject="leg-102")
     withdraw(bob)
     assert given(device) == ["open"]
+
+
+def test_a_groups_cards_are_taken_away_together_however_many_they_are() -> None:
+    """Each desk is told of its own leg alone, and fifty desks cost as many questions as three."""
+    users = [make_user(f"u{number}@example.com") for number in range(50)]
+    desks = [make_device(user)[0] for user in users]
+    for number, user in enumerate(users):
+        put(user, verb="card", subject=f"leg-{number}")
+    assert all(given(desk) == ["card"] for desk in desks)
+    legs = [(user.pk, f"leg-{number}") for number, user in enumerate(users)]
+    costs = []
+    for group in (legs[:3], legs[3:]):
+        with CaptureQueriesContext(connection) as asked:
+            told = mailbox.withdraw(call_key="pbx:1", shown_to=group, now=NOON)
+        costs.append(len(asked))
+        assert {(row.device.user_id, row.subject) for row in told} == set(group)
+    assert costs[0] == costs[1] < 15
+    assert all(given(desk, after=1) == ["withdraw"] for desk in desks)
+    assert mailbox.withdraw(call_key="pbx:1", shown_to=legs, now=NOON) == []
 
 
 def test_a_leg_that_rings_again_after_an_unseen_page_opens_it_then() -> None:

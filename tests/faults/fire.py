@@ -17,8 +17,8 @@ from tests.faults.traffic import append
 
 ROLES = ("intake", *("worker",) * working.WORKERS)
 KILL_EVERY_S = (0.1, 0.8)
-#: So many kills for each call at least: where calls are written faster, it is killed faster.
-KILLS_PER_CALL, IN_HASTE_S = 0.15, (0.01, 0.15)
+#: So many kills for each call: where calls are written faster, it is killed faster, and the other way round.
+KILLS_PER_CALL, IN_HASTE_S, AT_LEISURE_S = 0.17, (0.01, 0.15), (0.8, 2.0)
 FROZEN = 0.1  # share of the kills that only stop a process for a moment
 AT_A_POINT = 0.5  # share of the workers that die at a point of the writer, not wherever the kill meets them
 POINTS_AHEAD = 1_500
@@ -121,8 +121,7 @@ def burn(plan: Plan, calls: Path) -> Counter[str]:
     all_told_at = None
     try:
         while all_told_at is None or (time.monotonic() - all_told_at < TAIL_S and arena.count_at_work() > 9):
-            is_late = counts["kills"] < KILLS_PER_CALL * plan.count_in(calls)
-            time.sleep(dice.uniform(*(IN_HASTE_S if is_late else KILL_EVERY_S)))
+            time.sleep(dice.uniform(*pause(kills=counts["kills"], calls=plan.count_in(calls))))
             victim = dice.choice(list(running))
             if dice.random() < FROZEN:
                 counts["freezes"] += 1
@@ -141,6 +140,14 @@ def burn(plan: Plan, calls: Path) -> Counter[str]:
             os.kill(process_id, signal.SIGKILL)
             counts["kills"] += os.WIFSIGNALED(os.waitpid(process_id, 0)[1])
     return counts
+
+
+def pause(*, kills: int, calls: int) -> tuple[float, float]:
+    """How long to wait before the next kill, in seconds, between this and that."""
+    owed = KILLS_PER_CALL * calls
+    if kills < owed:
+        return IN_HASTE_S
+    return KILL_EVERY_S if kills < 1.2 * owed + 20 else AT_LEISURE_S
 
 
 def take_in(plan: Plan, calls: Path) -> None:

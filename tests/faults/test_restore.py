@@ -46,8 +46,7 @@ def test_old_database_that_is_put_back_doubles_nothing_and_loses_nothing_that_is
     remembered = Remembered()
     monkeypatch.setattr(traffic, "PhoneSystem", remembered.phone_system)
     started = time.monotonic()
-    # Ends may come before the ring of their call is told again: each event has to say whose it is.
-    driver = spare.traffic(dice=dice, each_says_whose=True)
+    driver = spare.traffic(dice=dice)
     again = 0
     for time_back in range(3 if is_long else 1):
         copy = tmp_path / f"{time_back}.sqlite3"

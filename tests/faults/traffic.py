@@ -55,7 +55,6 @@ class Traffic:
     repeated: float = 0.0
     copies: int = 1
     shuffled: bool = False
-    each_says_whose: bool = False  # the end, too, names its extension, as it always does when shuffled
     late_s: float = 0.0
     told: list[dict[str, Any]] = field(default_factory=list)  # the customer of each call, as they rang
     untold: list[str] = field(default_factory=list)  # calls that were given up, with the reason
@@ -111,7 +110,10 @@ class Traffic:
         plan = [("ringing", 0.0), ("answered", self.ring_s), ("ended", self.ring_s + self.talk_s)]
         events = [
             (
-                make_event(call=call, kind=kind, at=iso_at(began + after_s), **self._said(kind, members)),
+                # an end names neither extension nor number: it ends the whole call
+                make_event(
+                    call=call, kind=kind, at=iso_at(began + after_s), **({} if kind == "ended" else members)
+                ),
                 after_s,
             )
             for kind, after_s in plan
@@ -136,10 +138,6 @@ class Traffic:
                 self.untold.append(f"{call}: {refusal}")
             return
         self._list(call, customer, events[-1][0]["at"])
-
-    def _said(self, kind: str, members: dict[str, str]) -> dict[str, str]:
-        """An end without an extension ends the whole call; shuffled, each event has to say whose it is."""
-        return {} if kind == "ended" and not (self.shuffled or self.each_says_whose) else members
 
     def _moments(self, events: list[tuple[dict[str, Any], float]], dice: random.Random) -> list[float]:
         moments = [after_s for _event, after_s in events]

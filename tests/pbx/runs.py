@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connections
 
-from nutshellpbx.calls.models import Call, Pop
+from nutshellpbx.calls.models import Call, Heard, Pop, Step
 from nutshellpbx.desktop.models import Instruction
 from nutshellpbx.journal.models import Entry
 from nutshellpbx.lab.asterisk.runner import RealAsterisk
@@ -64,6 +64,27 @@ class Run:
     def left_out(self) -> list[str]:
         """Why calls have no entry."""
         return [call.left_out for call in self.calls() if call.left_out]
+
+    def why_never(self) -> list[str]:
+        """Why callers whose calls have no entry are never matched."""
+        steps = Step.objects.filter(call__key__in=self.keys, what="left_out", facts__has_key="never")
+        return [step.facts["never"] for step in steps]
+
+    def taken_away(self) -> list[tuple[str, str, list[Heard]]]:
+        """Each withdrawal at a desk: its person's extension, its call's key, and the events with which it
+        was written, in one transaction.
+        """
+        gone = Instruction.objects.filter(call_key__in=self.keys, verb="withdraw").select_related(
+            "device__user"
+        )
+        return [
+            (
+                next(number for number, (_n, email) in PEOPLE.items() if email == row.device.user.email),
+                row.call_key,
+                list(Heard.objects.filter(call__key=row.call_key, taken_at=row.created_at)),
+            )
+            for row in gone
+        ]
 
     def entries(self) -> list[Entry]:
         """Its entries, once each is written, or waits for somebody."""

@@ -29,12 +29,14 @@ class Come:
     """What a story comes to.
 
     `screens`: what each person saw, call by call, by extension; None where that may be one or the other,
-    because the call is over the moment it begins. `left_out`: why calls are not kept.
+    because the call is over the moment it begins. `left_out`: why calls are not kept; `never`: why
+    such a caller is never matched.
     """
 
     screens: Mapping[str, list[str]] | None = field(default_factory=dict)
     kept: tuple[Kept, ...] = ()
     left_out: tuple[str, ...] = ()
+    never: str = ""
 
 
 ADA, BEN, CYD, DAN, EVE, FAY = "101", "102", "103", "104", "105", "106"
@@ -49,6 +51,12 @@ def missed(whose: tuple[str, ...], *says: str) -> tuple[Kept, ...]:
     return (Kept(whose, ("Missed call from " + NUMBER, *says)),)
 
 
+def forwarded(*says: str) -> tuple[Kept, ...]:
+    """Of a call to Ada that went to an outside number."""
+    head = f"Call from {NUMBER} to Ada Vance (101), forwarded to an outside number"
+    return (Kept((ADA,), (head, *says)),)
+
+
 def called(who: str, how: str) -> tuple[Kept, ...]:
     return (Kept((who,), (f"{how} outgoing call from", f"({who}) to {NUMBER}")),)
 
@@ -58,10 +66,10 @@ SEEN: Mapping[str, Come] = {
     "inbound_answered_by_the_third": Come({CYD: TOOK_IT}, answered(CYD)),
     "inbound_answered_by_the_fourth": Come({DAN: ["card, gone, page afterwards"]}, answered(DAN)),
     "caller_gives_up": Come({ADA: RANG}, missed((ADA,), "to Ada Vance (101)")),
-    "busy": Come({}, missed((ADA,), "to Ada Vance (101)")),
+    "busy": Come({}, missed((ADA,), "to Ada Vance (101)", "Ada Vance (101) was busy")),
     "do_not_disturb": Come({}, missed((ADA,), "to Ada Vance (101)")),
     "phone_unplugged": Come({BEN: TOOK_IT}, answered(BEN)),
-    "to_voicemail": Come({EVE: RANG}, missed((EVE,), "to Eve Stone (105)")),
+    "to_voicemail": Come({EVE: RANG}, missed((EVE,), "to Eve Stone (105), sent to voicemail")),
     "outbound_answered": Come({ADA: SPOKE}, called(ADA, "Answered")),
     "outbound_with_prefix": Come({ADA: SPOKE}, called(ADA, "Answered")),
     "outbound_not_answered": Come({ADA: RANG}, called(ADA, "Unanswered")),
@@ -69,10 +77,17 @@ SEEN: Mapping[str, Come] = {
     "dialled_from_the_desk": Come({ADA: SPOKE}, called(ADA, "Answered")),
     "internal": Come(left_out=("internal",)),
     "internal_then_outside": Come(
-        {ADA: RANG}, (Kept((ADA,), ("Answered outgoing call", "+1 312-555-0199"), stands=False),)
+        {ADA: RANG},
+        (
+            Kept(
+                (ADA,),
+                ("Answered outgoing call", "+1 312-555-0199", "Ben Ortiz (102) passed the call on"),
+                stands=False,
+            ),
+        ),
     ),
-    "withheld_number": Come(left_out=("never_log",)),
-    "our_own_number": Come(left_out=("never_log",)),
+    "withheld_number": Come(left_out=("never_log",), never="empty"),
+    "our_own_number": Come(left_out=("never_log",), never="own_number"),
     "foreign_name": Come({ADA: SPOKE}, answered(ADA, "Zoë Grüße-Łódź 株式会社")),
     "group_of_two_one_answers": Come(
         {ADA: TOOK_IT, BEN: ONE_OF_SEVERAL},
@@ -80,7 +95,7 @@ SEEN: Mapping[str, Come] = {
     ),
     "group_of_five_one_answers": Come(
         {ADA: ONE_OF_SEVERAL, BEN: ONE_OF_SEVERAL, CYD: TOOK_IT, DAN: ONE_OF_SEVERAL},
-        answered(CYD, "the group 600", "Ada Vance (101)", "Dan Ruiz (104)", "busy: Eve Stone (105)"),
+        answered(CYD, "the group 600", "Ada Vance (101)", "Dan Ruiz (104)", "Eve Stone (105) was busy"),
     ),
     "group_nobody_answers": Come(
         dict.fromkeys((ADA, BEN, CYD, DAN, EVE), ONE_OF_SEVERAL),
@@ -124,66 +139,26 @@ SEEN: Mapping[str, Come] = {
         answered(BEN, "Ada Vance (101) answered", "the queue billing", "transferred to Ben Ortiz (102)"),
     ),
     "pick_up": Come({ADA: RANG, BEN: SPOKE}, answered(BEN, "Ada Vance (101) rang", "a colleague answered")),
-    "forwarded_inside_by_the_phone": Come({BEN: SPOKE}, answered(BEN, "forwards calls: Ada Vance (101)")),
-    "forwarded_outside_by_the_phone": Come({}, (Kept((ADA,), (NUMBER,)),)),
+    "forwarded_inside_by_the_phone": Come({BEN: SPOKE}, answered(BEN, "Ada Vance (101) forwards calls")),
+    "forwarded_outside_by_the_phone": Come({}, forwarded("Ada Vance (101) forwards calls")),
     "forwarded_outside_always": Come(left_out=("no_extension",)),
-    "forwarded_inside_on_busy": Come({BEN: SPOKE}, answered(BEN, "busy: Ada Vance (101)")),
+    "forwarded_inside_on_busy": Come({BEN: SPOKE}, answered(BEN, "Ada Vance (101) was busy")),
     "forwarded_inside_on_no_answer": Come({ADA: RANG, BEN: SPOKE}, answered(BEN, "Ada Vance (101) rang")),
-    "forwarded_outside_on_busy": Come({}, (Kept((ADA,), (NUMBER,)),)),
-    "forwarded_outside_on_no_answer": Come({ADA: RANG}, (Kept((ADA,), (NUMBER,)),)),
-    "parked_and_retrieved": Come({ADA: RANG, CYD: SPOKE}, answered(CYD, "Ada Vance (101) answered")),
+    "forwarded_outside_on_busy": Come({}, forwarded("Ada Vance (101) was busy")),
+    "forwarded_outside_on_no_answer": Come({ADA: RANG}, forwarded("Ada Vance (101) rang", "not answered")),
+    "parked_and_retrieved": Come(
+        {ADA: RANG, CYD: SPOKE}, answered(CYD, "Ada Vance (101) answered", "transferred to Cyd Moe (103)")
+    ),
     "hold_and_resume": Come({ADA: SPOKE}, answered(ADA)),
     "call_waiting": Come(
         {ADA: [*RANG, *SPOKE]},
         (*answered(ADA), Kept((ADA,), ("Answered incoming call from +1 312-555-0199",), stands=False)),
     ),
-    "three_in_a_conference": Come({ADA: SPOKE, CYD: RANG}, answered(ADA, "Cyd Moe (103)")),
+    "three_in_a_conference": Come(
+        {ADA: SPOKE, CYD: RANG}, answered(ADA, "Ada Vance (101) answered", "Cyd Moe (103) joined")
+    ),
     "two_phones_of_one_extension": Come({FAY: SPOKE}, answered(FAY)),
     "same_customer_twice": Come({ADA: SPOKE, BEN: SPOKE}, (*answered(ADA), *answered(BEN))),
     "caller_known_later": Come({ADA: SPOKE}, answered(ADA)),
-}
-
-#: The stories by their numbers in the list of call chains that the product owes.
-NUMBERS: Mapping[int, tuple[str, ...]] = {
-    1: ("inbound_answered",),
-    2: ("caller_gives_up",),
-    3: ("busy",),
-    4: ("to_voicemail",),
-    5: ("do_not_disturb",),
-    6: ("inbound_answered", "inbound_answered_by_the_third", "inbound_answered_by_the_fourth"),
-    7: ("outbound_answered", "outbound_with_prefix", "dialled_from_the_desk"),
-    8: ("outbound_not_answered", "outbound_busy"),
-    9: ("internal",),
-    10: ("internal_then_outside",),
-    11: ("group_of_five_one_answers", "group_of_two_one_answers"),
-    12: ("group_nobody_answers",),
-    13: ("queue_all_ring", "queue_local_channels"),
-    14: ("queue_one_after_another",),
-    15: ("queue_caller_gives_up",),
-    16: ("queue_overflow",),
-    17: ("menu_first",),
-    18: ("blind_transfer",),
-    19: ("blind_transfer_comes_back",),
-    20: ("attended_transfer", "attended_transfer_of_two_calls"),
-    21: ("attended_transfer_cancelled",),
-    22: ("transfer_to_queue",),
-    23: ("pick_up",),
-    24: (
-        "forwarded_inside_by_the_phone",
-        "forwarded_outside_by_the_phone",
-        "forwarded_outside_always",
-        "forwarded_inside_on_busy",
-        "forwarded_inside_on_no_answer",
-        "forwarded_outside_on_busy",
-        "forwarded_outside_on_no_answer",
-    ),
-    25: ("parked_and_retrieved",),
-    26: ("hold_and_resume",),
-    27: ("call_waiting",),
-    28: ("three_in_a_conference",),
-    29: ("two_phones_of_one_extension",),
-    31: ("same_customer_twice",),
-    32: ("caller_known_later",),
-    33: ("withheld_number",),
-    34: ("our_own_number",),
+    "caller_known_at_the_answer": Come({ADA: SPOKE}, answered(ADA)),
 }

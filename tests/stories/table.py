@@ -30,7 +30,10 @@ STORIES: Mapping[int, Story] = {
     3: Story("The line is busy", ("busy",)),
     4: Story("The call goes to voicemail", ("to_voicemail",)),
     5: Story("The extension does not want to be disturbed", ("do_not_disturb",)),
-    6: Story("The record opens on ring, on answer or never, as the user set it", ("inbound_answered",)),
+    6: Story(
+        "The record opens on ring, on answer or never, as the user set it",
+        ("inbound_answered", "inbound_answered_by_the_third", "inbound_answered_by_the_fourth"),
+    ),
     7: Story(
         "An outbound call is answered", ("outbound_answered", "outbound_with_prefix", "dialled_from_the_desk")
     ),
@@ -66,10 +69,12 @@ STORIES: Mapping[int, Story] = {
     26: Story("Hold and resume", ("hold_and_resume",)),
     27: Story("A second call while on the first", ("call_waiting",)),
     28: Story("A conference of three", ("three_in_a_conference",)),
-    29: Story("One person's two phones ring at once: one pop"),
+    29: Story("One person's two phones ring at once: one pop", ("two_phones_of_one_extension",)),
     30: Story("Two owners of one extension are refused"),
     31: Story("The same customer calls twice at once on two lines", ("same_customer_twice",)),
-    32: Story("The caller's number becomes known in mid-call", ("caller_known_later",)),
+    32: Story(
+        "The caller's number becomes known in mid-call", ("caller_known_later", "caller_known_at_the_answer")
+    ),
     33: Story("A withheld number", ("withheld_number",)),
     34: Story("One of our own numbers calls", ("our_own_number",)),
     35: Story("Events come out of order"),

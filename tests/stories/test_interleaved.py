@@ -1,12 +1,14 @@
 """Answer, hang-up, lookup and withdrawal in every order that workers and desks may come to: in the database.
 
 Workers are stopped in the middle of a search and right before they show something; whatever the phone system
-says meanwhile is taken in there, and other workers go on there, too.
+says meanwhile is taken in there, and other workers go on there, too. The shortest stories go through every
+such place; of the longer ones Hypothesis draws some (`make nightly`: many).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +38,8 @@ TOLD = (
     "two phones of one person, on ring",
     "two phones of one person, a colleague answers",
 )
+SHORT = ("rung, the caller gives up", "inbound, answered", "pick-up of a colleague's call")
+NIGHTLY = 400
 
 
 class Play:
@@ -91,8 +95,59 @@ def stage(make_stage: Callable[..., Stage]) -> Stage:
     return make_stage(kind="webhook")
 
 
+@contextmanager
+def anew(stage: Stage) -> Iterator[Stage]:
+    """The office as it was before the first call, and again afterwards."""
+    here = transaction.savepoint()
+    try:
+        stage.clock.now = START
+        yield replace(stage, seen=[], cursors={}, standing={})
+    finally:
+        transaction.savepoint_rollback(here)
+
+
+def check(stage: Stage, name: str) -> None:
+    """No card stays, no page opens twice, nothing new comes after it was taken away, one entry is kept."""
+    stage.check()
+    kept = [f"entry of {entry.user}" for entry in Entry.objects.all()]
+    assert kept == SCRIPTS[name].lines[-1:]
+    opened = [who for who, what, _title, _at in stage.seen if what == "page"]
+    assert len(opened) == len(set(opened)), "a desk saw two pages of one call"
+
+
+@pytest.mark.parametrize("where", ["in the search", "before it is shown"])
+@pytest.mark.parametrize("name", SHORT)
+def test_what_is_said_while_a_worker_is_at_it_counts_wherever_it_comes(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str, where: str
+) -> None:
+    """The first `before` events come before any worker looks, the next ones up to `until` in its middle."""
+    put, events = mailbox.put, len(SCRIPTS[name].events)
+    for before in range(1, events):
+        for until in range(before + 1, events + 1):
+            with anew(stage) as office, monkeypatch.context() as patch:
+                play = Play(office, name, lambda _strategy: 0)
+
+                def meanwhile(play: Play = play, left: int = events - until) -> None:
+                    while len(play.events) > left:
+                        play.go_on()
+
+                def put_later(meanwhile: Callable[[], None] = meanwhile, **values: Any) -> object:
+                    meanwhile()
+                    return put(**values)
+
+                for _event in range(before):
+                    play.go_on()
+                if where == "in the search":
+                    patch.setattr(book.BOOK, "while_asked", meanwhile)
+                else:
+                    patch.setattr(mailbox, "put", put_later)
+                play.work()
+                play.play()
+                check(office, name)
+
+
 @settings(
-    max_examples=20,
+    max_examples=NIGHTLY if settings().max_examples > 1000 else 20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -100,26 +155,16 @@ def stage(make_stage: Callable[..., Stage]) -> Stage:
 def test_whatever_comes_between_no_card_stays_no_page_opens_twice_one_entry_is_kept(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
-    here = transaction.savepoint()
-    try:
-        name = data.draw(st.sampled_from(TOLD))
-        stage = replace(stage, seen=[], cursors={}, standing={})
-        stage.clock.now = START
-        play = Play(stage, name, data.draw)
-        monkeypatch.setattr(book.BOOK, "while_asked", play.meanwhile)
+    name = data.draw(st.sampled_from(TOLD))
+    with anew(stage) as office, monkeypatch.context() as patch:
+        play = Play(office, name, data.draw)
         put = mailbox.put
 
         def put_later(**values: Any) -> object:
             play.meanwhile()
             return put(**values)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(mailbox, "put", put_later)
-            play.play()
-        stage.check()
-        kept = [f"entry of {entry.user}" for entry in Entry.objects.all()]
-        assert kept == SCRIPTS[name].lines[-1:]
-        opened = [who for who, what, _title, _at in stage.seen if what == "page"]
-        assert len(opened) == len(set(opened)), "a desk saw two pages of one call"
-    finally:
-        transaction.savepoint_rollback(here)
+        patch.setattr(book.BOOK, "while_asked", play.meanwhile)
+        patch.setattr(mailbox, "put", put_later)
+        play.play()
+        check(office, name)

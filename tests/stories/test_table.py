@@ -9,7 +9,7 @@ from nutshellpbx.lab.asterisk.stories import STORIES as PLAYED
 from nutshellpbx.pbx.models import Pbx
 from nutshellpbx.people.models import Extension, User
 from tests.stories import test_pure, test_replay
-from tests.stories.table import REAL, STORIES, read_written, render
+from tests.stories.table import PATH, REAL, STORIES, read_written, render
 
 Shown = dict[tuple[int, str], list[str]]
 
@@ -51,7 +51,7 @@ def test_every_story_is_shown_at_every_stage_that_is_owed(number: int) -> None:
 
 
 def test_the_table_is_written_down_as_it_is() -> None:
-    """To write it anew: python -m tests.stories.test_table"""
+    # to write it anew: python -c "import tests.conftest; from tests.stories.test_table import write; write()"
     assert read_written() == written()
 
 
@@ -61,6 +61,11 @@ def written() -> str:
         "really shown stands in `build/stories.md` after it."
     )
     return render(collected(), note=note)
+
+
+def write() -> None:
+    """Write the table down as it is by the tests that are there."""
+    PATH.write_text(written(), encoding="utf-8")
 
 
 @pytest.mark.story(30, "pure")
@@ -74,9 +79,3 @@ def test_two_owners_of_one_extension_are_refused() -> None:
     with pytest.raises(ValidationError) as refused:
         second.full_clean()
     assert "one extension has one owner" in str(refused.value)
-
-
-if __name__ == "__main__":
-    from tests.stories.table import PATH
-
-    PATH.write_text(written(), encoding="utf-8")

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from nutshellpbx.calls import actions
 from nutshellpbx.calls.models import Call
+from nutshellpbx.calls.taping import tape
 from nutshellpbx.crm.models import Crm
 from nutshellpbx.dashboard.admin.ledger import PERIODS, period_of
-from nutshellpbx.dashboard.callshow import line, story
+from nutshellpbx.dashboard.callshow import line, story, times
 from nutshellpbx.dashboard.recording import named, record
 from nutshellpbx.dashboard.rights import May, Visit, open_to
 from nutshellpbx.journal.outbox import TooLate
@@ -59,6 +60,21 @@ def choose(request: Visit, call_id: UUID, crm_id: UUID) -> HttpResponse:
     call, crm = get_object_or_404(Call, pk=call_id), get_object_or_404(Crm, pk=crm_id)
     take_choice(request, call, crm)
     return redirect("call", call.pk)
+
+
+@open_to(May.SUPERVISOR)
+@require_POST
+def trace(request: Visit, call_id: UUID) -> HttpResponse:
+    """The call as a file without anybody's number or name; for `manage.py replay`."""
+    over = Call.objects.select_related("pbx").filter(state=Call.State.ENDED)
+    call = get_object_or_404(over, pk=call_id)
+    with transaction.atomic():
+        record(request, "call.traced", named(call))
+        text = tape(call=call)
+    answer = HttpResponse(text, content_type="application/jsonl; charset=utf-8")
+    name = f"trace-{timezone.localtime(call.started_at):%Y-%m-%d-%H%M%S}-{call.pk.hex[:6]}.jsonl"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 def take_choice(request: Visit, call: Call, crm: Crm) -> None:
@@ -107,8 +123,9 @@ def page_context(call: Call) -> dict[str, Any]:
         "line": row,
         "story": story.story_of(call),
         "lanes": story.lanes_of(call, now=now),
+        "chains": times.times_of(call, now=now),
         "ticks": story.ticks_of(call, now=now),
-        "why_cards": story.why_cards(call),
+        "why_cards": [] if call.is_private else story.why_cards(call),
         "entries": [(entry, line.note_of(entry)) for entry in entries],
         "country": call.pbx.country or Company.get().country,
         "is_live": call.state == Call.State.LIVE,

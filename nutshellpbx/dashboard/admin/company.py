@@ -63,11 +63,6 @@ class CompanyForm(forms.ModelForm):
         required=False,
         help_text=gettext_lazy("One per line. Calls from them are never looked up: it is one of you."),
     )
-    never_numbers = Numbers(
-        label=gettext_lazy("Never look up or journal"),
-        required=False,
-        help_text=gettext_lazy("One per line: alarm lines, fax, the door."),
-    )
 
     class Meta:
         model = Company
@@ -76,8 +71,6 @@ class CompanyForm(forms.ModelForm):
             "country",
             "time_zone",
             "own_numbers",
-            "never_numbers",
-            "group_policy",
             "index_fresh_minutes",
         )
         labels = {"index_fresh_minutes": gettext_lazy("The index counts as fresh for (minutes)")}
@@ -90,7 +83,7 @@ class CompanyForm(forms.ModelForm):
 
 @open_to(May.ADMIN)
 def page(request: Visit) -> HttpResponse:
-    """Name, country, clock, numbers and what ring groups do."""
+    """Name, country, clock and the company's own numbers."""
     company = Company.get()
     before = values_of(company, CompanyForm.Meta.fields)
     form = CompanyForm(request.POST or None, instance=company)

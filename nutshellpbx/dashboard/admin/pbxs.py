@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
+from nutshellpbx.dashboard.admin.mapping import names_of
 from nutshellpbx.dashboard.countries import country_choices
 from nutshellpbx.dashboard.declared import Declared
 from nutshellpbx.dashboard.recording import changes, named, record, values_of
@@ -32,6 +33,8 @@ from nutshellpbx.pbx.models import Command, Pbx, Received
 from nutshellpbx.redact import Secret
 
 PROBE_LIFE = timedelta(seconds=30)
+#: Kinds whose senders put the secret behind the address.
+IN_ADDRESS = ("zammad",)
 CHANGEABLE = ("name", "country", "is_enabled", "settings")
 
 
@@ -72,9 +75,13 @@ def index(request: Visit) -> HttpResponse:
 def add(request: Visit, kind: str = "") -> HttpResponse:
     """Choose the kind, then fill in what that kind asks for."""
     if not kind:
-        kinds = [(name, _(get_connector_class(name).label), is_posted_to(name)) for name in CONNECTORS]
+        kinds = [
+            (name, _(get_connector_class(name).label), is_posted_to(name))
+            for name in CONNECTORS
+            if not makes_itself(name)
+        ]
         return render(request, "dashboard/admin/pbx_kinds.html", {"section": "pbxs", "kinds": kinds})
-    if kind not in CONNECTORS:
+    if kind not in CONNECTORS or makes_itself(kind):
         raise Http404
     posted = request.POST or None
     naming = Naming(posted, initial={"name": _(get_connector_class(kind).label)})
@@ -88,11 +95,13 @@ def add(request: Visit, kind: str = "") -> HttpResponse:
             entered = declared.secrets
             for field in declared.declared:
                 if field.is_secret and field.name not in entered and is_posted_to(kind):
-                    shown_once = make_hook_secret()
+                    shown_once = make_secret(kind)
                     entered[field.name] = Secret(shown_once)
             for name, secret in entered.items():
                 keep_secret(pbx=pbx, field=name, secret=secret)
             record(request, "pbx.added", named(pbx), name=pbx.name, kind=kind, settings=pbx.settings)
+        if has_template(kind):
+            return redirect("pbx_template", pbx.pk)
         if is_posted_to(kind):
             return _once(request, pbx, shown_once)
         messages.success(request, _("“%(name)s” is saved. Run the live check now.") % {"name": pbx.name})
@@ -118,7 +127,7 @@ def page(request: Visit, pbx_id: UUID) -> HttpResponse:
     )
     if posted and naming.is_valid() and declared.is_valid():
         with transaction.atomic():
-            naming.save(commit=False).settings = declared.settings
+            naming.save(commit=False).settings = pbx.settings | declared.settings
             pbx.save(update_fields=["name", "country", "is_enabled", "settings"])
             for name, secret in declared.secrets.items():
                 keep_secret(pbx=pbx, field=name, secret=secret)
@@ -145,7 +154,7 @@ def new_secret(request: Visit, pbx_id: UUID) -> HttpResponse:
     pbx = get_object_or_404(Pbx, pk=pbx_id)
     if not is_posted_to(pbx.kind):
         raise Http404
-    secret = make_hook_secret()
+    secret = make_secret(pbx.kind)
     with transaction.atomic():
         for field in get_connector_class(pbx.kind).fields:
             if field.is_secret:
@@ -186,9 +195,24 @@ def probe_result(request: Visit, pbx_id: UUID, command_id: UUID) -> HttpResponse
     return render(request, "dashboard/admin/pbx.html", context)
 
 
+def make_secret(kind: str) -> str:
+    """A secret for a sender of this kind; what stands in an address holds no sign that addresses change."""
+    return secrets.token_urlsafe(32) if kind in IN_ADDRESS else make_hook_secret()
+
+
 def make_hook_secret() -> str:
     """A secret in the form of the Standard Webhooks scheme; good as a bearer token too."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def has_template(kind: str) -> bool:
+    """Whether this kind of phone system loads a template that we write."""
+    return hasattr(get_connector_class(kind), "template")
+
+
+def makes_itself(kind: str) -> bool:
+    """Whether rows of this kind come by themselves, never by a form."""
+    return bool(getattr(get_connector_class(kind), "makes_itself", False))
 
 
 def kind_label(kind: str) -> str:
@@ -204,6 +228,7 @@ def hook_address(pbx: Pbx) -> str:
 def _once(request: Visit, pbx: Pbx, secret: str) -> HttpResponse:
     """The address and the secret, shown this one time: an answer to a post, kept in no store."""
     context = {"section": "pbxs", "pbx": pbx, "address": hook_address(pbx), "secret": secret}
+    context["is_in_address"] = pbx.kind in IN_ADDRESS
     context["is_signed"] = pbx.settings.get("auth", "signed") == "signed"
     return render(request, "dashboard/admin/pbx_once.html", context)
 
@@ -215,10 +240,13 @@ def _context(pbx: Pbx) -> dict[str, Any]:
         "pbx": pbx,
         "kind_label": kind_label(pbx.kind),
         "is_posted_to": posted_to,
+        "has_template": has_template(pbx.kind),
+        "makes_itself": makes_itself(pbx.kind),
         "address": hook_address(pbx) if posted_to else "",
         "refusals": pbx.refusals.order_by("-last_at"),
         "refused_count": pbx.refusals.aggregate(n=Sum("count"))["n"] or 0,
         "kept": pbx.received.exclude(state=Received.State.TAKEN).order_by("-received_at")[:25],
+        **names_of(pbx),
     }
 
 

@@ -146,7 +146,7 @@ def filtered(calls: QuerySet[Call], *, show: str, text: str) -> QuerySet[Call]:
         wanted = Q(name__icontains=text)
         if digits:
             wanted |= Q(number__contains=digits) | Q(e164__contains=digits)
-        calls = calls.filter(wanted)
+        calls = calls.filter(wanted, is_private=False)
     return calls
 
 

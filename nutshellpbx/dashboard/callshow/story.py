@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from nutshellpbx.calls import words
-from nutshellpbx.calls.models import Answer, Call, Heard, Leg
+from nutshellpbx.calls.models import Answer, Call, Heard, Leg, Step
 from nutshellpbx.dashboard.callshow.line import CAUSES, page_address
 from nutshellpbx.desktop.models import Instruction
 from nutshellpbx.journal.models import Attempt, Entry
@@ -33,6 +34,18 @@ STEP_ICONS = {
     "chosen": "user-round",
     "private": "eye-off",
     "contact_done": "user-round-plus",
+    "contact_failed": "circle-alert",
+    "contact_unclear": "circle-question-mark",
+    "entry_amended": "pencil",
+    "entry_left": "notebook-pen",
+    "entry_stays": "notebook-pen",
+}
+#: Why an entry is whose it is.
+OWNERS: dict[str, Any] = {
+    "owner_longest": gettext_lazy("It is %(who)s’s: who spoke longest keeps the call."),
+    "owner_first": gettext_lazy("It is %(who)s’s: who spoke first keeps the call."),
+    "owner_last": gettext_lazy("It is %(who)s’s: who spoke last keeps the call."),
+    "owner_rung_first": gettext_lazy("It is %(who)s’s: nobody spoke, and it rang there first."),
 }
 KIND_ICONS = {
     "dialing": "phone-outgoing",
@@ -95,6 +108,12 @@ class Happening:
     took_ms: float | None = None
     raw: dict[str, str] = field(default_factory=dict)
     since: timedelta | None = None
+    known_at: datetime | None = None
+
+    @property
+    def order(self) -> datetime:
+        """When it was known here: the phone system's clock may be another one."""
+        return self.known_at or self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +134,8 @@ class Lane:
     spoke: timedelta | None
     rang: timedelta | None
     said: str
+    held: timedelta | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +156,33 @@ def story_of(call: Call) -> list[Happening]:
     """Every line in the order in which it happened, each with its distance from the beginning."""
     names = {leg.uid: who(leg) for leg in call.legs.select_related("owner")}
     lines = [*_heard(call, names), *_decided(call), *_on_desks(call), *_written(call)]
-    lines.sort(key=lambda line: line.at)
+    lines.sort(key=lambda line: line.order)
     return [replace(line, since=line.at - call.started_at) for line in lines]
 
 
 def lanes_of(call: Call, *, now: datetime) -> list[Lane]:
     """One lane per leg that has a number, on the scale of the whole call."""
+    return lanes_of_all([call], now=now)[call.pk]
+
+
+def lanes_of_all(calls: Sequence[Call], *, now: datetime) -> dict[Any, list[Lane]]:
+    """The lanes of each call, with two questions for all of them."""
+    legs: dict[Any, list[Leg]] = {call.pk: [] for call in calls}
+    for leg in Leg.objects.filter(call__in=calls).exclude(number="").select_related("owner", "extension"):
+        legs[leg.call_id].append(leg)
+    heard: dict[Any, list[Heard]] = {call.pk: [] for call in calls}
+    told = Heard.objects.filter(call__in=calls, was_late=False, kind__in=("held", "resumed", "ended"))
+    for event in told.order_by("at", "id"):
+        heard[event.call_id].append(event)
+    return {call.pk: _lanes(call, legs[call.pk], heard[call.pk], now) for call in calls}
+
+
+def _lanes(call: Call, legs: Sequence[Leg], heard: Sequence[Heard], now: datetime) -> list[Lane]:
     end = call.ended_at or now
     whole = max((end - call.started_at).total_seconds(), 1.0)
-    held = _held_spans(call, end)
+    held = _held_spans(heard, end)
     lanes = []
-    for leg in call.legs.select_related("owner", "extension"):
-        if not leg.number:
-            continue
+    for leg in legs:
         over = leg.ended_at or end
         bars = []
         rings_until = leg.answered_at or over
@@ -160,7 +195,9 @@ def lanes_of(call: Call, *, now: datetime) -> list[Lane]:
             ]
         spoke = over - leg.answered_at if leg.answered_at else None
         rang = rings_until - (leg.rang_at or leg.started_at)
-        lanes.append(Lane(leg, tuple(bars), spoke, rang, str(CAUSES.get(leg.cause, "")) if not spoke else ""))
+        held_for = sum((stop - start for start, stop in held.get(leg.uid, [])), timedelta()) or None
+        said = str(CAUSES.get(leg.cause, ""))
+        lanes.append(Lane(leg, tuple(bars), spoke, rang, said, held_for, leg.ended_at))
     return lanes
 
 
@@ -198,18 +235,20 @@ def _heard(call: Call, names: dict[str, str]) -> Iterator[Happening]:
         if heard.was_late:
             why = _("It came too late to change anything.")
         raw = {"kind": heard.kind, "leg": heard.leg_uid, "extension": heard.number, "cause": heard.cause}
+        raw |= {name: str(text) for name, text in heard.said.items() if name != "has_number"}
         yield Happening(
             at=heard.at,
             icon=KIND_ICONS.get(heard.kind, "phone"),
             what=what,
             why=why,
             tone="ok" if heard.kind == "answered" and not heard.was_late else "",
+            known_at=heard.taken_at,
             raw={name: value for name, value in raw.items() if value},
         )
 
 
 def _decided(call: Call) -> Iterator[Happening]:
-    for step in call.steps.all():
+    for step in call.steps.select_related("leg__owner"):
         part = "lookup" if step.what.startswith(("answer_", "contact_", "chosen")) else "desk"
         if step.what in {"entry_made", "left_out"}:
             part = "journal"
@@ -218,16 +257,36 @@ def _decided(call: Call) -> Iterator[Happening]:
             at=step.at,
             icon=STEP_ICONS.get(step.what, "circle-question-mark"),
             what=words.sentence_of(step),
-            why=" ".join(part for part in (words.reason_of(step), next_step) if part),
+            why=" ".join(part for part in (words.reason_of(step), _more(step), next_step) if part),
             tone=TONES[step.tone],
             part=part,
             took_ms=step.took_ms,
         )
 
 
+def _more(step: Step) -> str:
+    """What the sentence and the reason leave out: whose desk, whose entry, by which number."""
+    facts = step.facts
+    if step.what == "entry_made":
+        return str(OWNERS.get(facts.get("why", ""), "")) % {"who": facts.get("who", "")}
+    if step.what.startswith(("shown_", "not_shown")) and step.leg is not None:
+        return _("At %(who)s.") % {"who": who(step.leg)}
+    if step.what == "answer_found" and facts.get("written") and not step.call.is_private:
+        return _("Found by %(label)s %(written)s.") % {
+            "label": facts.get("label") or _("number"),
+            "written": facts["written"],
+        }
+    return ""
+
+
 def _on_desks(call: Call) -> Iterator[Happening]:
-    rows = Instruction.objects.filter(call_key=call.key).exclude(outcome="").select_related("device")
+    now = timezone.now()
+    rows = Instruction.objects.filter(call_key=call.key).select_related("device")
     for row in rows:
+        if not row.outcome:
+            if row.verb != "withdraw":
+                yield _without_outcome(row, now)
+            continue
         icon, tone, what = RESULTS.get(row.outcome, ("monitor", "warn", _("%(desk)s said: %(outcome)s")))
         yield Happening(
             at=row.outcome_at or row.created_at,
@@ -237,6 +296,21 @@ def _on_desks(call: Call) -> Iterator[Happening]:
             part="desk",
             took_ms=row.took_ms,
         )
+
+
+def _without_outcome(row: Instruction, now: datetime) -> Happening:
+    """An instruction that no desk has said the end of."""
+    tone, icon = "", "monitor"
+    if row.delivered_at is not None:
+        what = _("%(desk)s fetched it")
+    elif row.withdrawn_at is not None:
+        what, icon = _("It was taken back before %(desk)s fetched it"), "undo-2"
+    elif row.expires_at < now:
+        what, tone, icon = _("%(desk)s was not there and never fetched it"), "warn", "wifi-off"
+    else:
+        what = _("It waits for %(desk)s to fetch it")
+    at = row.delivered_at or row.withdrawn_at or row.created_at
+    return Happening(at=at, icon=icon, what=what % {"desk": row.device.name}, why="", tone=tone, part="desk")
 
 
 def _written(call: Call) -> Iterator[Happening]:
@@ -264,10 +338,10 @@ def _written(call: Call) -> Iterator[Happening]:
         )
 
 
-def _held_spans(call: Call, end: datetime) -> dict[str, list[tuple[datetime, datetime]]]:
+def _held_spans(told: Sequence[Heard], end: datetime) -> dict[str, list[tuple[datetime, datetime]]]:
     spans: dict[str, list[tuple[datetime, datetime]]] = {}
     open_since: dict[str, datetime] = {}
-    for heard in Heard.objects.filter(call=call, was_late=False).order_by("at", "id"):
+    for heard in told:
         if heard.kind == "held":
             open_since.setdefault(heard.leg_uid, heard.at)
         elif heard.kind in {"resumed", "ended"} and heard.leg_uid in open_since:

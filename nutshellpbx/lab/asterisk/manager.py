@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import socket
@@ -32,13 +33,18 @@ class Manager:
         self._socket.settimeout(None)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        self.act("Login", Username=pbx.ami_user, Secret=pbx.ami_secret)
-        for noise in NOISE if quiet else ():
-            self.act("Filter", Operation="Add", Filter=f"!Event: {noise}")
+        try:
+            self.act("Login", Username=pbx.ami_user, Secret=pbx.ami_secret)
+            for noise in NOISE if quiet else ():
+                self.act("Filter", Operation="Add", Filter=f"!Event: {noise}")
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection and let its thread end."""
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # the other side may have gone first
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._listener.join()
 

@@ -7,6 +7,7 @@ and played live by the tests with the real Asterisk.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 
 from nutshellpbx.lab.asterisk import passed_on
 from nutshellpbx.lab.asterisk.dialled import (
@@ -221,13 +222,18 @@ def same_customer_twice(on: Stage) -> None:
     on.caller("12125550102")
 
 
-def caller_known_later(on: Stage) -> None:
+def caller_known_later(on: Stage, *, after_ms: int = RINGS_MS) -> None:
     on.phones(p101=Answers())
     on.caller(DIRECT, Caller(number="anonymous", name="", host="anonymous.invalid", talk_ms=2 * TALKS_MS))
     customer = on.both_talking()["Channel"]
-    on.pause(RINGS_MS)
+    on.pause(after_ms)
     on.manager.act("Setvar", Channel=customer, Variable="CALLERID(num)", Value=CUSTOMER)
     on.manager.act("Setvar", Channel=customer, Variable="CALLERID(name)", Value="Grace Customer")
+
+
+def caller_known_at_the_answer(on: Stage) -> None:
+    """While workers still look at the answer of a caller without a number, his number comes."""
+    caller_known_later(on, after_ms=0)
 
 
 STORIES: Mapping[str, Callable[[Stage], None]] = {
@@ -281,20 +287,18 @@ STORIES: Mapping[str, Callable[[Stage], None]] = {
         two_phones_of_one_extension,
         same_customer_twice,
         caller_known_later,
+        caller_known_at_the_answer,
     )
 }
 
 
 def play(name: str, pbx: RealAsterisk, *, quiet: bool = True) -> bytes:
     """Play a story to its end and return the raw manager stream that a listener heard meanwhile."""
-    listener = Manager(pbx, quiet=quiet)
-    driver = Manager(pbx)
-    try:
-        STORIES[name](Stage(pbx, driver))
-        driver.wait_until_silent()
-        listener.wait_until_silent()
-        return listener.raw
-    finally:
-        pbx.hang_up_all()
-        listener.close()
-        driver.close()
+    with closing(Manager(pbx, quiet=quiet)) as listener, closing(Manager(pbx)) as driver:
+        try:
+            STORIES[name](Stage(pbx, driver))
+            driver.wait_until_silent()
+            listener.wait_until_silent()
+            return listener.raw
+        finally:
+            pbx.hang_up_all()

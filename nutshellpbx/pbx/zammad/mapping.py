@@ -60,6 +60,20 @@ def map_to(*, pbx: Pbx, kind: str, text: str, extension: str, now: datetime) -> 
     )[0]
 
 
+def take_back(*, alias: Alias) -> None:
+    """Let a name mean nobody again: it waits on the list, unless no call ever brought it."""
+    if alias.chosen_at is not None and alias.seen_at >= alias.chosen_at:
+        alias.delete()
+        return
+    alias.extension, alias.chosen_at = "", None
+    alias.save(update_fields=["extension", "chosen_at"])
+
+
+def forget(*, alias: Alias) -> None:
+    """Take a name that waits off the list; the next call that brings it puts it there again."""
+    Alias.objects.filter(pk=alias.pk, extension="").delete()
+
+
 def chosen_for(*, pbx_id: str | UUID, keys: Sequence[str]) -> dict[tuple[str, str], str]:
     """The extensions that the admin chose for these keys, by kind and key."""
     rows = Alias.objects.filter(pbx_id=pbx_id, key__in=list(keys)).exclude(extension="")

@@ -247,4 +247,11 @@ EXPECTED: Mapping[str, Sequence[str]] = {
         ),
         f"call: ended hung_up {GRACE}101",
     ],
+    "caller_known_at_the_answer": [
+        (
+            "101: ringing inbound withheld to 12125550101, answered"
+            f", updated inbound 13125550142 to 12125550101, updated {GRACE}101, ended hung_up"
+        ),
+        f"call: ended hung_up {GRACE}101",
+    ],
 }

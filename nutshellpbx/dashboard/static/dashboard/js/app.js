@@ -24,8 +24,18 @@ const complain = (text) => {
 document.addEventListener("DOMContentLoaded", () => {
   fadeAll();
   document.body.addEventListener("htmx:afterSettle", fadeAll);
-  document.body.addEventListener("htmx:sendError", () => complain(document.getElementById("toasts").dataset.away));
+  /* What asks again by itself says in its own place that nobody answers, once, and until somebody does. */
+  const answers = (event, yes) => {
+    const poll = event.detail.elt.closest("[data-poll]");
+    if (poll) document.getElementById(poll.dataset.poll).hidden = yes;
+    return poll;
+  };
+  document.body.addEventListener("htmx:beforeOnLoad", (event) => answers(event, event.detail.xhr.status < 400));
+  document.body.addEventListener("htmx:sendError", (event) => {
+    if (!answers(event, false)) complain(document.getElementById("toasts").dataset.away);
+  });
   document.body.addEventListener("htmx:responseError", (event) => {
+    if (answers(event, false)) return;
     const form = event.detail.elt.closest("form");
     if (form) form.reset();
     complain(event.detail.xhr.responseText.length < 300 && event.detail.xhr.responseText || document.getElementById("toasts").dataset.failed);

@@ -1,0 +1,1 @@
+"""A paired desktop that is told of a call by its own telephone program: "launch external application"."""

@@ -70,7 +70,7 @@ def secret_from_file(path: Path) -> str:
 
 #: What a database address may say after its question mark; `host` names a socket's folder.
 DATABASE_OPTIONS = ("sslmode", "sslrootcert", "connect_timeout")
-#: A way that swallows what is sent is noticed within half a minute; without these, never.
+#: A way that swallows what is sent is given up after these seconds; without them it holds a worker for ever.
 DATABASE_PATIENCE = {
     "connect_timeout": "5",
     "keepalives_idle": "10",

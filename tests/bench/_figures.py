@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
@@ -47,3 +51,25 @@ def load() -> float:
 def around(before: float, after: float) -> dict[str, Any]:
     """The machine and its load around a measurement, for the record."""
     return {"machine": machine(), "load_before": before, "load_after": after}
+
+
+def measure_and_say(
+    parser: argparse.ArgumentParser,
+    measure: Callable[[Path, argparse.Namespace], dict[str, Any]],
+    outcome: Callable[[Mapping[str, Any]], str],
+) -> None:
+    """Measure as the arguments say, in a folder of its own; print spreads, outcome, machine and command.
+
+    With `--json FILE` all figures are kept there.
+    """
+    parser.add_argument("--json", metavar="FILE")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="nutshellpbx-bench-") as folder:
+        figures = measure(Path(folder), arguments)
+    say_spreads(figures["ms"])
+    say(
+        f"{outcome(figures)}; {figures['machine']}, "
+        f"load {figures['load_before']} before, {figures['load_after']} after; {figures['command']}"
+    )
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

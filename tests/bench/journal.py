@@ -12,7 +12,6 @@ import base64
 import http.client
 import json
 import re
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.bench._figures import around, load, say, say_spreads, spread
+from tests.bench._figures import around, load, measure_and_say, say, spread
 from tests.bench._house import House, keep_pace, look_into, open_house
 
 TALK_S = 2.0
@@ -170,18 +169,14 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=1)
     parser.add_argument("--desks", type=int, default=50)
     parser.add_argument("--contacts", type=int, default=5000)
-    parser.add_argument("--json", metavar="FILE")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nutshellpbx-bench-") as folder:
-        figures = measure(Path(folder), arguments)
-    say_spreads(figures["ms"])
-    say(
-        f"{figures['visible']} of {figures['calls']} notes seen, {figures['missing']} missing, "
-        f"{figures['double']} double; {figures['machine']}, "
-        f"load {figures['load_before']} before, {figures['load_after']} after; {figures['command']}"
+    measure_and_say(
+        parser,
+        measure,
+        lambda figures: (
+            f"{figures['visible']} of {figures['calls']} notes seen, {figures['missing']} missing, "
+            f"{figures['double']} double"
+        ),
     )
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

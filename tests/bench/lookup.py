@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nutshellpbx.lab.office import Office
-from tests.bench._figures import around, load, say, say_spreads, spread
+from tests.bench._figures import around, load, measure_and_say, say, spread
 from tests.bench._house import keep_pace, look_into
 
 KEY = "whsec_YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
@@ -138,17 +137,11 @@ def main() -> None:
     parser.add_argument("--contacts", type=int, default=160_000)
     parser.add_argument("--lookups", type=int, default=3000)
     parser.add_argument("--per-second", type=float, default=50.0)
-    parser.add_argument("--json", metavar="FILE")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nutshellpbx-bench-") as folder:
-        figures = measure(Path(folder), arguments)
-    say_spreads(figures["ms"])
-    say(
-        f"{figures['lookups']} lookups, {figures['wrong']} wrong; {figures['machine']}, "
-        f"load {figures['load_before']} before, {figures['load_after']} after; {figures['command']}"
+    measure_and_say(
+        parser,
+        measure,
+        lambda figures: f"{figures['lookups']} lookups, {figures['wrong']} wrong",
     )
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench._figures import around, load, say, say_spreads, spread
+from tests.bench._figures import around, load, measure_and_say, say, spread
 from tests.bench._house import House, keep_pace, open_house
 
 FSYNCS = 200
@@ -95,17 +94,11 @@ def main() -> None:
     parser.add_argument("--per-second", type=float, default=5.0)
     parser.add_argument("--desks", type=int, default=50)
     parser.add_argument("--contacts", type=int, default=5000)
-    parser.add_argument("--json", metavar="FILE")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nutshellpbx-bench-") as folder:
-        figures = measure(Path(folder), arguments)
-    say_spreads(figures["ms"])
-    say(
-        f"{figures['opened']} of {figures['calls']} pages opened; {figures['machine']}, "
-        f"load {figures['load_before']} before, {figures['load_after']} after; {figures['command']}"
+    measure_and_say(
+        parser,
+        measure,
+        lambda figures: f"{figures['opened']} of {figures['calls']} pages opened",
     )
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

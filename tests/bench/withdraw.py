@@ -8,15 +8,13 @@ system says that the other phones have stopped ringing, as it does in life.
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nutshellpbx.lab.phone_system import PhoneSystem, make_event
-from tests.bench._figures import around, load, say, say_spreads, spread
+from tests.bench._figures import around, load, measure_and_say, say, spread
 from tests.bench._house import FIRST_LINE, House, open_house
 
 AIM_MS = 300.0
@@ -110,18 +108,14 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--desks", type=int, default=50)
     parser.add_argument("--contacts", type=int, default=2000)
-    parser.add_argument("--json", metavar="FILE")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nutshellpbx-bench-") as folder:
-        figures = measure(Path(folder), arguments)
-    say_spreads(figures["ms"])
-    say(
-        f"aim: p95 ≤ {AIM_MS:.0f} ms; {figures['withdrawn']} cards were taken away, "
-        f"{figures['missing']} were not within {PATIENCE_S:.0f} s; {figures['machine']}, "
-        f"load {figures['load_before']} before, {figures['load_after']} after; {figures['command']}"
+    measure_and_say(
+        parser,
+        measure,
+        lambda figures: (
+            f"aim: p95 ≤ {AIM_MS:.0f} ms; {figures['withdrawn']} cards were taken away, "
+            f"{figures['missing']} were not within {PATIENCE_S:.0f} s"
+        ),
     )
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

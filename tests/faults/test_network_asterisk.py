@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,12 +41,11 @@ class Scenery:
     calls: Path
     customers: Iterator[dict[str, Any]]
 
-    def call(self, extension: str) -> dict[str, Any]:
-        """Let the next customer call an extension and talk for TALK_MS."""
+    def call(self, extension: str) -> tuple[dict[str, Any], subprocess.Popen[bytes]]:
+        """Let the next customer call an extension and talk for TALK_MS; who, and the phone used for it."""
         customer = next(self.customers)
-        number = customer["number"].removeprefix("+")
-        self.asterisk.call(f"12125550{extension}", Caller(number=number, name="", talk_ms=TALK_MS))
-        return customer
+        caller = Caller(number=customer["number"].removeprefix("+"), name="", talk_ms=TALK_MS)
+        return customer, self.asterisk.call(f"12125550{extension}", caller)
 
     def note_call(self, customer: dict[str, Any]) -> None:
         """Put a call that has ended on the list of calls."""
@@ -101,16 +101,16 @@ def test_calls_that_outlive_a_bad_way_to_asterisk_leave_one_note_each(
     started = time.monotonic()
     faults = list(FAULTS) if is_long else dice.sample(list(FAULTS), 1)
     for fault in faults:
-        customers = [scenery.call("101")]
+        calls = [scenery.call("101")]
         time.sleep(2.0)
         scenery.way.suffer(fault)
-        customers.append(scenery.call("102"))
+        calls.append(scenery.call("102"))
         try:
             suffer(scenery.way, fault, seconds=FAULT_S)
         finally:
             scenery.way.heal()
-        time.sleep(TALK_MS / 1000)
-        for customer in customers:
+        for customer, phone in calls:
+            assert phone.wait(timeout=3 * TALK_MS / 1000) == 0, "the call itself went wrong"
             scenery.note_call(customer)
     found = scenery.check_when_written()
     counts = {name: len(found[name]) for name in ("missing", "double", "foreign")}
